@@ -83,8 +83,10 @@ class Grid:
     col0: int = 0
 
     def __post_init__(self) -> None:
-        if not (self.cell_east > 0 and self.cell_north > 0):
+        if not (0 < self.cell_east < math.inf and 0 < self.cell_north < math.inf):
             raise ValueError(f"cells must have a positive size, not {self.cell_east} × {self.cell_north}")
+        if not (math.isfinite(self.west) and math.isfinite(self.north)):
+            raise ValueError(f"a grid cannot begin at {self.west}, {self.north}")
         if self.height < 0 or self.width < 0:
             raise ValueError(f"a grid cannot have {self.height} × {self.width} cells")
 
