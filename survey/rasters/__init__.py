@@ -1,0 +1,1 @@
+"""Raster files of strangers: their structure, limits, georeference, and handles that read them."""
