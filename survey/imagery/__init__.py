@@ -1,0 +1,1 @@
+"""What pictures say: the orthomosaic beside a change, and satellite images over the year."""

@@ -1,0 +1,699 @@
+"""An orthomosaic, described but not held: averaged bands on any piece of the job grid.
+
+An orthomosaic is evidence beside the heights: where something green, wet or in shadow lay. It is read on the
+cells of the job grid, each cell being the mean of the finer orthomosaic cells in it. On axis-parallel files
+in the grid's own reference system the mean is exact, by area; others (another system, degrees, south-up or
+rotated files) are sampled on a lattice inside each cell. Overviews in the file are never read: they are
+pictures that need not agree with the picture. What a cell holds does not depend on the piece it is read with.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from survey.errors import InputRefused
+from survey.grid import Bounds, Grid
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pyproj import CRS
+
+_DRIVERS = {
+    b"II*\0": "GTiff",
+    b"MM\0*": "GTiff",
+    b"II+\0": "GTiff",
+    b"MM\0+": "GTiff",
+    b"\0\0\0\x0c": "JP2OpenJPEG",
+    b"\xffO\xffQ": "JP2OpenJPEG",
+}
+COLOURS = ("red", "green", "blue")
+TEXTURE = "texture"
+
+_WINDOW_CELLS = 4_000_000  # the most source cells held at once
+_MAX_BANDS = 64
+_MAX_BLOCK_BYTES = 256 * 2**20
+_MAX_SAMPLES_A_SIDE = 8  # lattice in a cell, where the mean by area has no closed form
+_NODE = 32  # cells between exactly transformed nodes; between them the transform is bilinear
+_LEAST_PHOTOGRAPHED = 0.5  # share of a cell that must be photographed for a mean
+
+# What people call their bands, in lower case without punctuation.
+_SYNONYMS = {
+    "red": "red",
+    "r": "red",
+    "green": "green",
+    "g": "green",
+    "blue": "blue",
+    "b": "blue",
+    "nir": "nir",
+    "near infrared": "nir",
+    "nearinfrared": "nir",
+    "infrared": "nir",
+    "n": "nir",
+    "rededge": "red_edge",
+    "red edge": "red_edge",
+    "re": "red_edge",
+    "swir": "swir1",
+    "swir1": "swir1",
+    "swir 1": "swir1",
+    "swir2": "swir2",
+    "swir 2": "swir2",
+    "coastal": "coastal",
+    "alpha": "alpha",
+    "mask": "alpha",
+    "gray": "grey",
+    "grey": "grey",
+    "pan": "grey",
+    "panchromatic": "grey",
+    "thermal": "thermal",
+    "lwir": "thermal",
+}
+# Upper edges in micrometres of what a wavelength tag is called.
+_WAVELENGTHS = (
+    (0.45, "coastal"),
+    (0.515, "blue"),
+    (0.60, "green"),
+    (0.695, "red"),
+    (0.76, "red_edge"),
+    (1.1, "nir"),
+    (1.9, "swir1"),
+    (2.5, "swir2"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ortho:
+    """A readable orthomosaic.
+
+    ``bands`` names each band of the file (``red``, ``green``, ``blue``, ``nir``, ``red_edge``, ``swir1``, …,
+    ``alpha``, ``grey``; ``band_7`` where the file does not say). ``white`` is the number that stands for a
+    fully bright cell: what is read comes in parts of it. ``notes`` say what had to be assumed.
+    """
+
+    path: str
+    name: str
+    crs_wkt: str
+    affine: tuple[float, float, float, float, float, float]
+    height: int
+    width: int
+    bands: tuple[str, ...]
+    white: float
+    cell_m: float
+    alpha: int | None = None  # index in the file, from 1
+    mask: bool = False  # the file carries an internal mask
+    nodata: float | None = None
+    black_is_missing: bool = False
+    palette: tuple[tuple[int, int, int], ...] | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def colours(self) -> tuple[str, ...]:
+        """Names of the bands that say something of the ground."""
+        if self.palette is not None:
+            return COLOURS
+        return tuple(name for name in self.bands if name != "alpha")
+
+    @property
+    def has_rgb(self) -> bool:
+        return set(COLOURS) <= set(self.colours)
+
+    @property
+    def has_nir(self) -> bool:
+        return "nir" in self.colours
+
+    def bounds_in(self, crs_wkt: str) -> Bounds:
+        """The rectangle around the file in another reference system, metres of that system."""
+        rows = np.linspace(0, self.height, 9)
+        cols = np.linspace(0, self.width, 9)
+        col, row = (grid.ravel() for grid in np.meshgrid(cols, rows))
+        a, b, c, d, e, f = self.affine
+        east, north = a * col + b * row + c, d * col + e * row + f
+        if not _same(self.crs_wkt, crs_wkt):
+            east, north = _transformer(self.crs_wkt, crs_wkt).transform(east, north, errcheck=False)
+        good = np.isfinite(east) & np.isfinite(north)
+        if not good.any():
+            raise InputRefused(
+                "the orthomosaic lies outside the reference system of the survey",
+                file=self.name,
+                mend="Check the reference system written in the file.",
+            )
+        return Bounds(
+            float(east[good].min()),
+            float(north[good].min()),
+            float(east[good].max()),
+            float(north[good].max()),
+        )
+
+    def read(
+        self,
+        piece: Grid,
+        bands: tuple[str, ...] | None = None,
+        *,
+        shift_m: tuple[float, float] = (0.0, 0.0),
+        texture: bool = False,
+    ) -> dict[str, NDArray[np.float32]]:
+        """Mean of each band in each cell of ``piece``, in parts of ``white``.
+
+        Parameters
+        ----------
+        bands:
+            Names to read; all bands that say something of the ground if not given.
+        shift_m:
+            (east, north) by which the picture is moved first: the horizontal alignment of its survey.
+        texture:
+            Also give ``texture``: the standard deviation of brightness inside the cell, in parts of
+            ``white``; NaN where a cell holds fewer than four of the orthomosaic's cells.
+
+        Returns
+        -------
+        dict
+            float32 (rows, cols) by name; NaN where less than half of a cell was photographed.
+
+        Raises
+        ------
+        InputRefused
+            A band that the file does not have, or cells that cannot be decoded.
+        """
+        wanted = self.colours if bands is None else tuple(bands)
+        absent = [name for name in wanted if name not in self.colours]
+        if absent:
+            raise InputRefused(
+                f"the orthomosaic has no band named {', '.join(absent)}",
+                expected=f"one of {', '.join(self.colours)}",
+                file=self.name,
+                mend="Name the bands in the job file if the file itself does not.",
+            )
+        names = (*wanted, TEXTURE) if texture else wanted
+        out = {name: np.full(piece.shape, np.nan, np.float32) for name in names}
+        if not piece.height or not piece.width:
+            return out
+        with _opened(self.path, self.name) as source:
+            if self._parallel_to(piece):
+                self._read_by_area(source, piece, wanted, shift_m, texture, out)
+            else:
+                self._read_by_lattice(source, piece, wanted, shift_m, texture, out)
+        return out
+
+    def chip(self, piece: Grid, *, shift_m: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.uint8]:
+        """A picture of ``piece`` for people: uint8 (rows, cols, 4), stretched, transparent where not seen."""
+        colours = COLOURS if self.has_rgb else (self.colours[0],) * 3
+        read = self.read(piece, tuple(dict.fromkeys(colours)), shift_m=shift_m)
+        stack = np.stack([read[name] for name in colours], axis=-1)
+        seen = np.isfinite(stack).all(axis=-1)
+        picture = np.zeros((*piece.shape, 4), np.uint8)
+        if seen.any():
+            low, high = np.percentile(stack[seen], (1.0, 99.0))
+            scaled = (stack - low) / max(float(high - low), 1e-6)
+            picture[..., :3] = np.rint(255 * np.clip(np.nan_to_num(scaled), 0, 1)).astype(np.uint8)
+            picture[..., 3] = np.where(seen, 255, 0)
+        return picture
+
+    # -- by area -------------------------------------------------------------------------------------
+    def _parallel_to(self, piece: Grid) -> bool:
+        a, b, _, d, e, _ = self.affine
+        return b == 0 and d == 0 and a > 0 and e < 0 and _same(self.crs_wkt, piece.crs_wkt)
+
+    def _read_by_area(
+        self,
+        source: Any,
+        piece: Grid,
+        wanted: tuple[str, ...],
+        shift_m: tuple[float, float],
+        texture: bool,
+        out: dict[str, NDArray[np.float32]],
+    ) -> None:
+        a, _, c, _, e, f = self.affine
+        # Edges of the piece's cells in columns and rows of the file, from absolute indices.
+        col_edges = (
+            piece.west + (piece.col0 + np.arange(piece.width + 1)) * piece.cell_east - shift_m[0] - c
+        ) / a
+        row_edges = (
+            piece.north - (piece.row0 + np.arange(piece.height + 1)) * piece.cell_north - shift_m[1] - f
+        ) / e
+        cols_a_cell, rows_a_cell = piece.cell_east / a, piece.cell_north / -e
+        wide = max(1, min(piece.width, int(2048 / max(cols_a_cell, 1e-9))))
+        high = max(1, int(_WINDOW_CELLS / max(wide * cols_a_cell * rows_a_cell, 1.0)))
+        rich = cols_a_cell * rows_a_cell >= 4
+        for r in range(0, piece.height, high):
+            for k in range(0, piece.width, wide):
+                rows, cols = row_edges[r : r + high + 1], col_edges[k : k + wide + 1]
+                r0, r1 = max(0, math.floor(rows[0])), min(self.height, math.ceil(rows[-1]))
+                c0, c1 = max(0, math.floor(cols[0])), min(self.width, math.ceil(cols[-1]))
+                if r0 >= r1 or c0 >= c1:
+                    continue
+                values, seen = self._window(source, r0, r1, c0, c1, wanted)
+                here = (slice(r, r + len(rows) - 1), slice(k, k + len(cols) - 1))
+                by_row, by_col = _overlaps(rows, r0, r1), _overlaps(cols, c0, c1)
+                share = _box(seen.astype(np.float32), by_row, by_col)
+                full = cols_a_cell * rows_a_cell
+                enough = share >= _LEAST_PHOTOGRAPHED * full
+                scale = np.where(enough, 1.0 / np.where(enough, share, 1.0), np.nan)
+                for name, value in zip(wanted, values, strict=True):
+                    out[name][here] = _box(value, by_row, by_col) * scale
+                if texture and rich:
+                    bright = np.mean(values, axis=0, dtype=np.float32)
+                    mean = _box(bright, by_row, by_col) * scale
+                    square = _box(bright * bright, by_row, by_col) * scale
+                    out[TEXTURE][here] = np.sqrt(np.maximum(square - mean * mean, 0.0))
+
+    # -- by lattice ----------------------------------------------------------------------------------
+    def _read_by_lattice(
+        self,
+        source: Any,
+        piece: Grid,
+        wanted: tuple[str, ...],
+        shift_m: tuple[float, float],
+        texture: bool,
+        out: dict[str, NDArray[np.float32]],
+    ) -> None:
+        side = int(np.clip(round(piece.cell_m / self.cell_m), 1, _MAX_SAMPLES_A_SIDE))
+        # Blocks begin at absolute multiples of the node distance: the transform is then the same for
+        # whatever piece a cell is read with.
+        for r in range(-(piece.row0 % _NODE), piece.height, _NODE):
+            for k in range(-(piece.col0 % _NODE), piece.width, _NODE):
+                r_lo, r_hi = max(r, 0), min(r + _NODE, piece.height)
+                k_lo, k_hi = max(k, 0), min(k + _NODE, piece.width)
+                row, col = self._rows_cols(piece, r, k, shift_m, side)
+                row = row[(r_lo - r) * side : (r_hi - r) * side, (k_lo - k) * side : (k_hi - k) * side]
+                col = col[(r_lo - r) * side : (r_hi - r) * side, (k_lo - k) * side : (k_hi - k) * side]
+                inside = (row >= 0) & (row < self.height) & (col >= 0) & (col < self.width)
+                if not inside.any():
+                    continue
+                r0, r1 = int(row[inside].min()), int(row[inside].max()) + 1
+                c0, c1 = int(col[inside].min()), int(col[inside].max()) + 1
+                if (r1 - r0) * (c1 - c0) > 64 * _WINDOW_CELLS:
+                    raise InputRefused(
+                        f"the orthomosaic's cells of {self.cell_m:.3g} m are too fine for cells of "
+                        f"{piece.cell_m:.3g} m",
+                        file=self.name,
+                        mend="Deliver it in the reference system of the survey.",
+                    )
+                values, seen = self._window(source, r0, r1, c0, c1, wanted)
+                i = np.where(inside, row - r0, 0).astype(np.intp)
+                j = np.where(inside, col - c0, 0).astype(np.intp)
+                hit = seen[i, j] & inside
+                here = (slice(r_lo, r_hi), slice(k_lo, k_hi))
+                share = _gather(hit.astype(np.float32), side)
+                enough = share >= _LEAST_PHOTOGRAPHED * side * side
+                scale = np.where(enough, 1.0 / np.where(enough, share, 1.0), np.nan)
+                picked = values[:, i, j] * hit
+                for name, value in zip(wanted, picked, strict=True):
+                    out[name][here] = _gather(value, side) * scale
+                if texture and side >= 2:
+                    bright = picked.mean(axis=0, dtype=np.float32)
+                    mean = _gather(bright, side) * scale
+                    square = _gather(bright * bright, side) * scale
+                    out[TEXTURE][here] = np.sqrt(np.maximum(square - mean * mean, 0.0))
+
+    def _rows_cols(
+        self, piece: Grid, r: int, k: int, shift_m: tuple[float, float], side: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """File rows and columns of the lattice points in the block of ``_NODE`` cells at (r, k)."""
+        edge = np.array([-0.5, (_NODE - 1) / 2, _NODE - 0.5])
+        rr, kk = np.meshgrid(r + edge, k + edge, indexing="ij")
+        east, north = piece.east_north(rr, kk)
+        east, north = east - shift_m[0], north - shift_m[1]
+        if not _same(self.crs_wkt, piece.crs_wkt):
+            east, north = _transformer(piece.crs_wkt, self.crs_wkt).transform(east, north, errcheck=False)
+        a, b, c, d, e, f = self.affine
+        det = a * e - b * d
+        col = (e * (east - c) - b * (north - f)) / det
+        row = (a * (north - f) - d * (east - c)) / det
+        at = (np.arange(_NODE * side) + 0.5) / (_NODE * side)
+        # Quadratic through three nodes a side: the curvature of a map projection over 32 cells.
+        basis = np.stack([2 * (at - 0.5) * (at - 1), -4 * at * (at - 1), 2 * at * (at - 0.5)])
+        return basis.T @ row @ basis, basis.T @ col @ basis
+
+    # -- cells of the file ---------------------------------------------------------------------------
+    def _window(
+        self, source: Any, r0: int, r1: int, c0: int, c1: int, wanted: tuple[str, ...]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Bands (n, rows, cols) in parts of white, zero where not photographed; and where it was."""
+        from rasterio.errors import RasterioError
+
+        window = ((r0, r1), (c0, c1))
+        if self.palette is not None:
+            numbers = [1]
+        elif self.black_is_missing or self.nodata is not None:
+            # Whether a cell was photographed shows only in all bands together.
+            numbers = [i + 1 for i, name in enumerate(self.bands) if name != "alpha"]
+        else:
+            numbers = [self.bands.index(name) + 1 for name in wanted]
+        try:
+            raw = source.read(numbers, window=window)
+            if self.alpha is not None:
+                cover = source.read(self.alpha, window=window)
+                seen = cover > 0.5 * self._alpha_full(cover.dtype)
+            elif self.mask:
+                seen = source.dataset_mask(window=window) > 127
+            else:
+                seen = np.ones(raw.shape[1:], bool)
+        except (RasterioError, OSError) as fault:
+            raise InputRefused(
+                "cells of the orthomosaic cannot be decoded",
+                file=self.name,
+                mend="The file is damaged: deliver it again.",
+            ) from fault
+        if self.nodata is not None:
+            seen &= ~(raw == self.nodata).all(axis=0)
+        if self.palette is not None:
+            table = np.asarray(self.palette, np.float32) / 255.0
+            rgb = np.moveaxis(table[np.clip(raw[0].astype(np.intp), 0, len(table) - 1)], -1, 0)
+            values = np.stack([rgb[COLOURS.index(name)] for name in wanted])
+        else:
+            if self.black_is_missing:
+                seen &= (raw != 0).any(axis=0)
+            order = [numbers.index(self.bands.index(name) + 1) for name in wanted]
+            values = raw[order].astype(np.float32)
+            if raw.dtype.kind == "f":
+                # Flipped bits decode to ±3e38; no picture is a hundred times whiter than white.
+                seen &= (np.isfinite(values) & (np.abs(values) < 100 * self.white)).all(axis=0)
+            values /= np.float32(self.white)
+        return np.where(seen, values, np.float32(0)), seen
+
+    @staticmethod
+    def _alpha_full(dtype: np.dtype[Any]) -> float:
+        # A 16-bit file often carries an 8-bit alpha; 255 must then count as seen.
+        return 1.0 if dtype.kind == "f" else 255.0 if dtype.itemsize == 1 else 2.0
+
+
+# -- arithmetic --------------------------------------------------------------------------------------
+def _overlaps(
+    edges: NDArray[np.float64], start: int, stop: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """For intervals between ``edges``: which cells of ``start … stop`` each touches, and by how much.
+
+    Returns indices from ``start`` and overlaps in cells, both (n, k).
+    """
+    lo, hi = edges[:-1], edges[1:]
+    first = np.floor(lo).astype(np.intp)
+    most = int((np.ceil(hi).astype(np.intp) - first).max())
+    index = first[:, None] + np.arange(max(most, 1))
+    overlap = np.minimum(hi[:, None], index + 1) - np.maximum(lo[:, None], index)
+    overlap = np.where((index >= start) & (index < stop), np.maximum(overlap, 0.0), 0.0)
+    return np.clip(index - start, 0, stop - start - 1), overlap
+
+
+def _box(
+    values: NDArray[np.float32],
+    by_row: tuple[NDArray[np.intp], NDArray[np.float64]],
+    by_col: tuple[NDArray[np.intp], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """Sums of ``values`` weighted by overlap, rows first; each cell's sum is taken in the same order."""
+    index, overlap = by_row
+    partial = np.zeros((index.shape[0], values.shape[1]), np.float64)
+    for k in range(index.shape[1]):
+        partial += values[index[:, k]] * overlap[:, k, None]
+    index, overlap = by_col
+    out = np.zeros((partial.shape[0], index.shape[0]), np.float64)
+    for k in range(index.shape[1]):
+        out += partial[:, index[:, k]] * overlap[:, k]
+    return out
+
+
+def _gather(values: NDArray[np.float32], side: int) -> NDArray[np.float64]:
+    rows, cols = values.shape[0] // side, values.shape[1] // side
+    return values.reshape(rows, side, cols, side).sum(axis=(1, 3), dtype=np.float64)
+
+
+# -- reference systems -------------------------------------------------------------------------------
+@lru_cache(maxsize=64)
+def _same(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    from pyproj import CRS
+
+    return bool(_flat(CRS.from_user_input(one)) == _flat(CRS.from_user_input(other)))
+
+
+def _flat(crs: CRS) -> CRS:
+    """The horizontal part: a picture has no heights."""
+    return crs.sub_crs_list[0] if crs.is_compound else crs
+
+
+@lru_cache(maxsize=16)
+def _transformer(source: str, target: str) -> Any:
+    from pyproj import CRS, Transformer
+
+    return Transformer.from_crs(
+        _flat(CRS.from_user_input(source)), _flat(CRS.from_user_input(target)), always_xy=True
+    )
+
+
+# -- at the door -------------------------------------------------------------------------------------
+def _opened(path: str, name: str) -> Any:
+    """The file, opened so that nothing beside it is read and nothing is fetched."""
+    from rasterio.errors import RasterioIOError
+
+    from survey.raster_env import open_dataset
+
+    try:
+        with open(path, "rb") as file:
+            driver = _DRIVERS.get(file.read(4))
+        if driver is None:
+            raise InputRefused(
+                "the orthomosaic is not a GeoTIFF",
+                expected="a GeoTIFF, COG or JPEG 2000",
+                file=name,
+                mend="Deliver the orthomosaic as a GeoTIFF.",
+            )
+        return open_dataset(path, driver)
+    except (RasterioIOError, OSError) as fault:
+        raise InputRefused(
+            "the orthomosaic cannot be opened",
+            expected="a whole GeoTIFF, COG or JPEG 2000",
+            file=name,
+            mend="Deliver the orthomosaic again, as a GeoTIFF.",
+        ) from fault
+
+
+def open_ortho(
+    path: str | PurePath,
+    *,
+    crs: str | None = None,
+    bands: tuple[str, ...] | list[str] | None = None,
+    name: str | None = None,
+) -> Ortho:
+    """Describe an orthomosaic.
+
+    Parameters
+    ----------
+    crs:
+        Reference system for a file that carries none.
+    bands:
+        Names of the file's bands in order, where the file does not say (or says wrongly).
+
+    Raises
+    ------
+    InputRefused
+        Not a GeoTIFF or JPEG 2000, no reference system, no placement, bands that cannot be used.
+    """
+    path = str(path)
+    name = name or PurePath(path).name
+    notes: list[str] = []
+    with _opened(path, name) as source:
+        if source.count > _MAX_BANDS:
+            raise InputRefused(
+                f"the orthomosaic has {source.count} bands", expected=f"at most {_MAX_BANDS}", file=name
+            )
+        for (rows, cols), kind in zip(source.block_shapes, source.dtypes, strict=True):
+            if rows * cols * np.dtype(kind).itemsize > _MAX_BLOCK_BYTES:
+                raise InputRefused(
+                    f"the orthomosaic is stored in blocks of {cols} × {rows} cells",
+                    expected=f"blocks of at most {_MAX_BLOCK_BYTES // 2**20} MB",
+                    file=name,
+                    mend="Store it tiled, for instance as a COG.",
+                )
+        if any(np.dtype(kind).kind == "c" for kind in source.dtypes):
+            raise InputRefused("the orthomosaic holds complex numbers", file=name)
+        if source.crs is None and crs is None:
+            raise InputRefused(
+                "the orthomosaic has no coordinate reference system",
+                file=name,
+                mend="Write the reference system into the file, or give it in the job.",
+            )
+        affine = tuple(source.transform)[:6]
+        if source.transform.is_identity or source.transform.determinant == 0:
+            raise InputRefused(
+                "the orthomosaic does not say where it lies",
+                file=name,
+                mend="Deliver a GeoTIFF that carries its placement; a world file beside it is not read.",
+            )
+        wkt = source.crs.to_wkt() if source.crs is not None else _wkt(crs or "", name)
+        names, alpha, palette = _band_names(source, bands, name, notes)
+        sample = _sample(source, [i + 1 for i, b in enumerate(names) if b != "alpha"], name)
+        if alpha is None and len(names) == 4 and names[3] in ("band_4", "nir") and bands is None:
+            fourth = sample[3]
+            if np.isin(fourth, (0, _top(source.dtypes[3]))).all() and names[3] == "band_4":
+                names, alpha = (*names[:3], "alpha"), 4
+                sample = sample[:3]
+            elif names[:3] == COLOURS and names[3] == "band_4":
+                names = (*names[:3], "nir")
+                notes.append("The fourth band carries no name; it was taken as near infrared.")
+        masked = alpha is None and any(
+            "per_dataset" in {flag.name for flag in flags} and "alpha" not in {flag.name for flag in flags}
+            for flags in source.mask_flag_enums
+        )
+        nodata = None if source.nodata is None or math.isnan(source.nodata) else float(source.nodata)
+        kind = np.dtype(source.dtypes[0])
+        declared = alpha is not None or masked or nodata is not None
+        white, said = _white(sample, kind)
+        if said:
+            notes.append(said)
+        return Ortho(
+            path=path,
+            name=name,
+            crs_wkt=wkt,
+            affine=affine,  # type: ignore[arg-type]
+            height=source.height,
+            width=source.width,
+            bands=names,
+            white=1.0 if palette is not None else white,
+            cell_m=_cell_m(wkt, source.transform, source.height, source.width),
+            alpha=alpha,
+            mask=masked,
+            nodata=nodata,
+            black_is_missing=not declared and palette is None,
+            palette=palette,
+            notes=tuple(notes),
+        )
+
+
+def _wkt(crs: str, name: str) -> str:
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        return CRS.from_user_input(crs).to_wkt()
+    except CRSError as fault:
+        raise InputRefused(
+            f"{crs!r} is not a reference system", expected='for instance "EPSG:32643"', file=name
+        ) from fault
+
+
+def _band_names(
+    source: Any, given: tuple[str, ...] | list[str] | None, name: str, notes: list[str]
+) -> tuple[tuple[str, ...], int | None, tuple[tuple[int, int, int], ...] | None]:
+    from rasterio.enums import ColorInterp
+
+    if given is not None:
+        if len(given) != source.count:
+            raise InputRefused(
+                f"{len(given)} band names were given for an orthomosaic of {source.count} bands", file=name
+            )
+        names = [_SYNONYMS.get(_plain(text), _plain(text).replace(" ", "_")) for text in given]
+        if len(set(names)) != len(names):
+            raise InputRefused(f"a band name stands twice: {', '.join(names)}", file=name)
+        return tuple(names), names.index("alpha") + 1 if "alpha" in names else None, None
+    looks = source.colorinterp
+    if source.count == 1 and looks[0] == ColorInterp.palette:
+        table = source.colormap(1)
+        return ("palette",), None, tuple(tuple(table.get(i, (0, 0, 0, 0))[:3]) for i in range(max(table) + 1))
+    by_look = {
+        ColorInterp.red: "red",
+        ColorInterp.green: "green",
+        ColorInterp.blue: "blue",
+        ColorInterp.alpha: "alpha",
+    }
+    for extra, meaning in (
+        ("nir", "nir"),
+        ("rededge", "red_edge"),
+        ("swir", "swir1"),
+        ("coastal", "coastal"),
+    ):
+        if hasattr(ColorInterp, extra):
+            by_look[getattr(ColorInterp, extra)] = meaning
+    names = []
+    for i in range(source.count):
+        said = _SYNONYMS.get(_plain(source.descriptions[i] or ""))
+        wave = _wavelength(source.tags(i + 1)) or _wavelength(source.tags(i + 1, ns="IMAGERY"))
+        seen = said or wave or by_look.get(looks[i]) or f"band_{i + 1}"
+        names.append(seen if seen not in names else f"band_{i + 1}")
+    if all(text.startswith("band_") for text in names) and source.count in (1, 3, 4):
+        if source.count == 1:
+            names = ["grey"]
+        else:
+            names[:3] = COLOURS
+            notes.append("The bands carry no names; the first three were taken as red, green and blue.")
+    elif source.count == 1 and names[0].startswith("band_"):
+        names = ["grey"]
+    return tuple(names), names.index("alpha") + 1 if "alpha" in names else None, None
+
+
+def _plain(text: str) -> str:
+    kept = "".join(ch if ch.isalnum() else " " for ch in text.lower())
+    return " ".join(kept.split())
+
+
+def _wavelength(tags: dict[str, str]) -> str | None:
+    for key, value in tags.items():
+        plain = key.lower()
+        if plain not in ("wavelength", "central_wavelength_um", "centralwavelength", "center_wavelength"):
+            continue
+        try:
+            length = float(value)
+        except ValueError:
+            continue
+        if length > 100:  # nanometres
+            length /= 1000
+        for edge, meaning in _WAVELENGTHS:
+            if 0.38 < length <= edge:
+                return meaning
+    return None
+
+
+def _sample(source: Any, numbers: list[int], name: str) -> NDArray[Any]:
+    """Cells from an 8 × 8 lattice of small windows: (bands, cells)."""
+    from rasterio.errors import RasterioError
+
+    side = 32
+    parts = []
+    try:
+        for r in range(8):
+            for k in range(8):
+                r0 = min(int((r + 0.5) * source.height / 8), max(source.height - side, 0))
+                c0 = min(int((k + 0.5) * source.width / 8), max(source.width - side, 0))
+                window = ((r0, min(r0 + side, source.height)), (c0, min(c0 + side, source.width)))
+                parts.append(source.read(numbers, window=window).reshape(len(numbers), -1))
+    except (RasterioError, OSError) as fault:
+        raise InputRefused("cells of the orthomosaic cannot be decoded", file=name) from fault
+    return np.concatenate(parts, axis=1)
+
+
+def _top(dtype: str) -> float:
+    kind = np.dtype(dtype)
+    return 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
+
+
+def _white(sample: NDArray[Any], kind: np.dtype[Any]) -> tuple[float, str]:
+    """The number of a fully bright cell. Files of more than 8 bits seldom say; the picture itself does."""
+    if kind.kind in "ui" and kind.itemsize == 1:
+        return 255.0, ""
+    values = sample.astype(np.float64)
+    values = values[np.isfinite(values) & (values > 0) & (values < 1e9)]
+    bright = float(np.percentile(values, 99.5)) if values.size else _top(kind.name)
+    if kind.kind == "f" and bright <= 1.5:
+        return 1.0, ""
+    return (
+        bright,
+        f"Brightness is counted in parts of {bright:.4g}, the brightest half per cent of the picture.",
+    )
+
+
+def _cell_m(wkt: str, transform: Any, height: int, width: int) -> float:
+    """Side of a square cell of the same area on the ground at the middle of the file, metres."""
+    from pyproj import CRS
+
+    area = abs(transform.determinant)
+    crs = _flat(CRS.from_user_input(wkt))
+    if crs.is_geographic:
+        north = transform.d * width / 2 + transform.e * height / 2 + transform.f
+        degree = 111_320.0
+        return math.sqrt(area) * degree * math.sqrt(max(math.cos(math.radians(north)), 0.01))
+    factor = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
+    return math.sqrt(area) * factor
