@@ -1,0 +1,236 @@
+"""Contour lines, traced tile by tile and joined into the lines that one piece would have given.
+
+Neighbouring tiles share their last and first row (column) of cell centres. A contour crosses the shared edge
+between two centres at a point that depends on these two heights alone, so both tiles find it and the joined
+line has exactly the vertices of the line traced in one piece.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from survey.grid import Grid
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Heights = NDArray[np.float32] | NDArray[np.float64]
+    Line = NDArray[np.float64]
+
+INTERVALS_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+"""Contour intervals in use on mine plans. Rule 32(1)(b) asks for at most 10 m, 32(5)(b) for 5 m."""
+
+_GRAIN = float(1 << 16)
+"""Vertices lie on a lattice of 2⁻¹⁶ of a cell, so that ends found by two tiles meet exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contour:
+    """One line of equal height. ``line``: (n, 2) east, north; higher ground lies to its left."""
+
+    level_m: float
+    line: Line
+
+    @property
+    def closed(self) -> bool:
+        return bool(np.array_equal(self.line[0], self.line[-1]))
+
+    @property
+    def length_m(self) -> float:
+        return float(np.hypot(*np.diff(self.line, axis=0).T).sum())
+
+
+def levels_between(low: float, high: float, interval: float) -> list[float]:
+    """Whole multiples of ``interval`` in (low, high]."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return []
+    first = math.floor(low / interval) + 1
+    last = math.floor(high / interval)
+    return [round(k * interval, 6) for k in range(first, last + 1)]
+
+
+def fitting_interval(relief_m: float, noise_m: float = 0.0, most: int = 60) -> float:
+    """The smallest usual interval with at most ``most`` lines and no finer than twice the noise (95 %)."""
+    for interval in INTERVALS_M:
+        if relief_m / interval <= most and interval >= 2 * noise_m:
+            return interval
+    return INTERVALS_M[-1]
+
+
+def trace(heights: Heights, levels: Sequence[float]) -> list[tuple[float, NDArray[np.int64]]]:
+    """Lines of ``heights`` in parts of a cell: (n, 2) integers, (row, col) · 2¹⁶, row 0 and col 0 centres.
+
+    NaN cells are holes: lines end at them. Levels that the heights do not reach cost nothing.
+    """
+    from contourpy import LineType, contour_generator
+
+    z = np.asarray(heights, np.float64)
+    if min(z.shape) < 2 or not np.isfinite(z).any():
+        return []
+    low, high = float(np.nanmin(z)), float(np.nanmax(z))
+    tracer = contour_generator(z=np.ma.masked_invalid(z), name="serial", line_type=LineType.Separate)
+    found: list[tuple[float, NDArray[np.int64]]] = []
+    for level in levels:
+        if not low < level <= high and not low <= level < high:
+            continue
+        for line in tracer.lines(level):
+            # contourpy has higher ground to the left with y upwards; rows run downwards, so turn round.
+            ticks = np.rint(np.asarray(line)[::-1, ::-1] * _GRAIN).astype(np.int64)
+            keep = np.ones(len(ticks), bool)
+            keep[1:] = (ticks[1:] != ticks[:-1]).any(axis=1)
+            if keep.sum() >= 2:
+                found.append((float(level), ticks[keep]))
+    return found
+
+
+def join(pieces: Iterable[tuple[float, NDArray[np.int64]]]) -> list[tuple[float, NDArray[np.int64]]]:
+    """Join lines of equal level whose ends meet, head to tail.
+
+    The result does not depend on how the ground was cut: closed lines start at their first vertex in reading
+    order, lines are sorted by level and start.
+    """
+    by_level: dict[float, list[NDArray[np.int64]]] = defaultdict(list)
+    for level, line in pieces:
+        by_level[level].append(line)
+    joined: list[tuple[float, NDArray[np.int64]]] = []
+    for level in sorted(by_level):
+        lines = [_canonical(line) for line in _chains(by_level[level])]
+        lines.sort(key=lambda line: (tuple(line[0]), tuple(line[1]), len(line)))
+        joined += [(level, line) for line in lines]
+    return joined
+
+
+def _chains(lines: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    starts: dict[tuple[int, int], list[int]] = defaultdict(list)
+    done: list[NDArray[np.int64]] = []
+    open_lines: list[int] = []
+    for k, line in enumerate(lines):
+        if np.array_equal(line[0], line[-1]):
+            done.append(line)
+        else:
+            starts[_tick(line[0])].append(k)
+            open_lines.append(k)
+    follows = {}
+    for k in sorted(open_lines, key=lambda k: (*_tick(lines[k][0]), *_tick(lines[k][-1]))):
+        heads = starts.get(_nearest(starts, _tick(lines[k][-1])), [])
+        if heads:
+            follows[k] = heads.pop(0)
+    led = set(follows.values())
+    used: set[int] = set()
+    # Lines that nothing leads into first; what then remains are rings.
+    for k in [*(k for k in open_lines if k not in led), *open_lines]:
+        if k in used:
+            continue
+        chain = [k]
+        used.add(k)
+        while (after := follows.get(chain[-1])) is not None and after not in used:
+            chain.append(after)
+            used.add(after)
+        points = [lines[chain[0]], *(lines[j][1:] for j in chain[1:])]
+        whole = np.concatenate(points)
+        if follows.get(chain[-1]) == chain[0]:
+            whole[-1] = whole[0]
+        done.append(whole)
+    return done
+
+
+def _tick(point: NDArray[np.int64]) -> tuple[int, int]:
+    return int(point[0]), int(point[1])
+
+
+def _nearest(starts: dict[tuple[int, int], list[int]], end: tuple[int, int]) -> tuple[int, int]:
+    """The start that meets ``end``: the two tiles may round one crossing to neighbouring lattice points."""
+    for down, right in ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)):
+        tick = end[0] + down, end[1] + right
+        if starts.get(tick):
+            return tick
+    return end
+
+
+def _canonical(line: NDArray[np.int64]) -> NDArray[np.int64]:
+    if not np.array_equal(line[0], line[-1]):
+        return line
+    ring = line[:-1]
+    first = int(np.lexsort((ring[:, 1], ring[:, 0]))[0])
+    ring = np.roll(ring, -first, axis=0)
+    return np.concatenate([ring, ring[:1]])
+
+
+def contours(
+    read: Callable[[Grid], Heights],
+    grid: Grid,
+    levels: Sequence[float],
+    *,
+    tile: int = 1024,
+    least_length_m: float = 0.0,
+) -> list[Contour]:
+    """Contours of a surface of any size, holding one tile of it at a time.
+
+    Parameters
+    ----------
+    read:
+        Heights (rows, cols) of a piece of ``grid``, NaN = not measured.
+    levels:
+        Heights to trace, metres.
+    tile:
+        Cells a side of what is traced at once. The lines do not depend on it.
+    least_length_m:
+        Shorter lines are left out.
+    """
+    found: list[tuple[float, NDArray[np.int64]]] = []
+    ordered = sorted({float(level) for level in levels})
+    for r in range(0, max(grid.height - 1, 1), tile):
+        for c in range(0, max(grid.width - 1, 1), tile):
+            piece = grid[r : r + tile + 1, c : c + tile + 1]
+            shift = np.array([r, c], np.int64) * int(_GRAIN)
+            found += [(level, line + shift) for level, line in trace(read(piece), ordered)]
+    return [
+        contour
+        for level, line in join(found)
+        if (contour := Contour(level, to_ground(line, grid))).length_m >= least_length_m
+    ]
+
+
+def to_ground(ticks: NDArray[np.int64], grid: Grid) -> Line:
+    """Lattice points (row, col) · 2¹⁶ of ``grid`` as (east, north)."""
+    east, north = grid.east_north(ticks[:, 0] / _GRAIN, ticks[:, 1] / _GRAIN)
+    return np.column_stack([east, north])
+
+
+def thinned(line: Line, tolerance_m: float) -> Line:
+    """Douglas–Peucker: the fewest of the vertices such that none lies farther off than the tolerance."""
+    import shapely
+
+    if tolerance_m <= 0 or len(line) < 3:
+        return line
+    if np.array_equal(line[0], line[-1]):
+        # A ring has no ends to hold fast: cut it at the vertex farthest from its start.
+        far = int(np.argmax(np.hypot(*(line - line[0]).T)))
+        if 0 < far < len(line) - 1:
+            return np.concatenate(
+                [thinned(line[: far + 1], tolerance_m)[:-1], thinned(line[far:], tolerance_m)]
+            )
+    return shapely.get_coordinates(shapely.simplify(shapely.linestrings(line), tolerance_m))
+
+
+def rounded_for_drawing(line: Line, passes: int = 2) -> Line:
+    """Corners cut after Chaikin (1974): for the eye only, never for a measure.
+
+    Each pass moves the line by at most a quarter of its longest segment; the ends stay.
+    """
+    for _ in range(passes):
+        if len(line) < 3:
+            return line
+        closed = np.array_equal(line[0], line[-1])
+        early = 0.75 * line[:-1] + 0.25 * line[1:]
+        late = 0.25 * line[:-1] + 0.75 * line[1:]
+        cut = np.empty((2 * len(early), 2))
+        cut[0::2], cut[1::2] = early, late
+        line = np.concatenate([cut, cut[:1]]) if closed else np.concatenate([line[:1], cut[1:-1], line[-1:]])
+    return line
