@@ -87,7 +87,21 @@ class Surface:
         out[inside[0] - r0 : inside[1] - r0, inside[2] - c0 : inside[3] - c0] = core
         return out
 
-    def _read_inside(self, r0: int, r1: int, c0: int, c1: int) -> NDArray[np.float32]:
+    def read_into(self, piece: Grid, out: NDArray[np.float32]) -> None:
+        """As :meth:`read`, into ``out`` (C-contiguous, the piece's shape), for a piece that does not overhang.
+
+        The pages of fresh memory cost as much as decoding does: a pass over a large file reuses its own.
+        """
+        r1, c1 = piece.row0 + piece.height, piece.col0 + piece.width
+        if piece.row0 < 0 or piece.col0 < 0 or r1 > self.grid.height or c1 > self.grid.width:
+            raise ValueError("the piece overhangs the surface")
+        heights = self._read_inside(piece.row0, r1, piece.col0, c1, out)
+        if heights is not out:
+            out[...] = heights
+
+    def _read_inside(
+        self, r0: int, r1: int, c0: int, c1: int, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         from rasterio.errors import RasterioError
         from rasterio.windows import Window
 
@@ -97,7 +111,7 @@ class Surface:
         window = Window(c0, row, c1 - c0, r1 - r0)
         plain = self.dtype == "float32" and self.scale * self.unit_m == 1.0 and self.offset == 0.0
         try:
-            stored = dataset(self.pin).read(self.band, window=window)
+            stored = dataset(self.pin).read(self.band, window=window, out=out if plain else None)
         except RasterioError as error:
             raise InputRefused(
                 f"rows {r0} to {r1 - 1}, columns {c0} to {c1 - 1} cannot be decoded ({error})",

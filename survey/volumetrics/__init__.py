@@ -1,0 +1,1 @@
+"""Volumes: what changed where, how much of it, and how sure that is."""

@@ -1,0 +1,169 @@
+"""Which cells belong to a real change: hysteresis on the smoothed rise, outlined at the half-way mark.
+
+A single cell says little: its noise is large. The mean of a small square around it says more, and its noise
+is the *correlated* part of the survey error. A cell is
+
+* **low** where that mean stands out of the noise a little (its outline must reach the rim),
+* a **seed** where it stands out so far that noise will not do it anywhere in the scene.
+
+Regions are connected low cells with a seed among them. Smoothing smears a steep wall outwards by the
+radius of the square; so a low cell also has to have at least half of the smoothed rise found one radius
+farther in, which puts a vertical wall back where it stands and leaves gentle rims alone.
+
+All sums are over whole numbers, so a cell's verdict does not depend on the tile it was computed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.jit import kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What makes a cell low or a seed.
+
+    ``low_m`` and ``seed_m`` hold on flat ground; on a slope both grow as √(1 + (slope_gain·tan s)²), where
+    ``slope_gain`` is the error's growth with slope as seen on stable ground. ``radius`` is in cells.
+    """
+
+    low_m: float
+    seed_m: float
+    slope_gain: float
+    radius: int
+
+    @property
+    def halo(self) -> int:
+        """Cells that a piece needs beyond its own for the same verdict as in the whole."""
+        return 2 * self.radius + 1
+
+
+def change_mask(
+    grains: NDArray[np.int32],
+    before: NDArray[np.float32],
+    cell_east: float,
+    cell_north: float,
+    thresholds: Thresholds,
+    mask: NDArray[np.int8] | None = None,
+    smooth: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Verdict and smoothed rise of each cell, written to ``mask`` and ``smooth`` where they are given.
+
+    Returns
+    -------
+    mask : (rows, cols) int8; 0 nothing, ±1 low, ±2 seed; the sign is that of the rise.
+    smooth : (rows, cols) float32 metres, NaN where fewer than half of the square's cells were measured.
+    """
+    smooth = np.empty(grains.shape, np.float32) if smooth is None else smooth
+    mask = np.empty(grains.shape, np.int8) if mask is None else mask
+    mask[...] = 0
+    _box_mean(grains, thresholds.radius, smooth)
+    _verdict(
+        smooth,
+        before,
+        cell_east,
+        cell_north,
+        np.float32(thresholds.low_m),
+        np.float32(thresholds.seed_m),
+        thresholds.slope_gain**2,
+        thresholds.radius,
+        mask,
+    )
+    return mask, smooth
+
+
+@kernel
+def _enter(total, count, line, sign):  # type: ignore[no-untyped-def]
+    """Add (sign 1) or take away (sign -1) a row of cells from the column sums."""
+    for j in range(line.size):
+        q = line[j]
+        ok = q != -2147483648
+        total[j] += sign * (q if ok else 0)
+        count[j] += sign if ok else 0
+
+
+@kernel
+def _box_mean(grains, radius, out):  # type: ignore[no-untyped-def]
+    """Mean over the (2·radius + 1)² square, in metres; NaN where less than half of it, or the cell, is missing."""
+    rows, cols = grains.shape
+    side = 2 * radius + 1
+    inverse = np.empty(side * side + 1, np.float64)
+    # At the edge of the data the square is cut; half of the *whole* square still has to be there.
+    least = (side * side + 1) // 2
+    for n in range(side * side + 1):
+        inverse[n] = 1.0 / (65536.0 * n) if n >= least else np.nan
+    total = np.zeros(cols + 2 * radius + 1, np.int64)
+    count = np.zeros(cols + 2 * radius + 1, np.int32)
+    inner_total = total[radius + 1 : radius + 1 + cols]
+    inner_count = count[radius + 1 : radius + 1 + cols]
+    for i in range(min(radius, rows)):
+        _enter(inner_total, inner_count, grains[i], 1)
+    for i in range(rows):
+        if i + radius < rows:
+            _enter(inner_total, inner_count, grains[i + radius], 1)
+        if i - radius - 1 >= 0:
+            _enter(inner_total, inner_count, grains[i - radius - 1], -1)
+        s = np.int64(0)
+        n = np.int32(0)
+        for j in range(2 * radius + 1):
+            s += total[j]
+            n += count[j]
+        line = out[i]
+        for j in range(cols):
+            s += total[j + side] - total[j]
+            n += count[j + side] - count[j]
+            line[j] = s * inverse[n]
+        q = grains[i]
+        for j in range(cols):
+            line[j] = line[j] if q[j] != -2147483648 else np.nan
+
+
+@kernel
+def _verdict(smooth, before, cell_east, cell_north, low, seed, gain2, radius, mask):  # type: ignore[no-untyped-def]
+    rows, cols = smooth.shape
+    for i in range(rows):
+        line = smooth[i]
+        for j in range(cols):
+            value = line[j]
+            size = abs(value)
+            if not size > low:
+                continue
+            factor = 1.0
+            if gain2 > 0.0:
+                jl, jr = max(j - radius, 0), min(j + radius, cols - 1)
+                iu, id_ = max(i - radius, 0), min(i + radius, rows - 1)
+                gx = (before[i, jr] - before[i, jl]) / ((jr - jl) * cell_east) if jr > jl else 0.0
+                gy = (before[id_, j] - before[iu, j]) / ((id_ - iu) * cell_north) if id_ > iu else 0.0
+                slope2 = gx * gx + gy * gy
+                if slope2 == slope2:
+                    factor = np.sqrt(1.0 + gain2 * slope2)
+                    if not size > low * factor:
+                        continue
+            sign = 1.0 if value > 0 else -1.0
+            inner = 0.0
+            for a in range(-1, 2):
+                y = i + a * radius
+                if y < 0 or y >= rows:
+                    continue
+                for b in range(-1, 2):
+                    x = j + b * radius
+                    if x < 0 or x >= cols:
+                        continue
+                    near = sign * smooth[y, x]
+                    if near > inner:
+                        inner = near
+            if size < 0.5 * inner:
+                continue
+            if size > seed * factor:
+                mask[i, j] = 2 if value > 0 else -2
+            else:
+                mask[i, j] = 1 if value > 0 else -1
+
+
+def scale_of(cell_m: float, radius_m: float) -> int:
+    """The square's radius in cells: at least one, at most eight."""
+    return int(min(8, max(1, round(radius_m / cell_m))))
