@@ -1,0 +1,1 @@
+"""Whose ground it is: leases, their zones, and how much of every cell lies in each."""
