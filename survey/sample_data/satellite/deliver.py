@@ -1,0 +1,1 @@
+def write_delivery(*a, **k): raise NotImplementedError
