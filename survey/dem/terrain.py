@@ -70,7 +70,10 @@ def hillshade(
     In [0, 1]: 0 faces away from the lamp, 1 faces it. NaN where not measured. No cast shadows.
     """
     east, north = gradient(heights, cell_east, cell_north)
-    east, north = east * exaggeration, north * exaggeration
+    return _lambert(east * exaggeration, north * exaggeration, azimuth_deg, altitude_deg)
+
+
+def _lambert(east: Heights, north: Heights, azimuth_deg: float, altitude_deg: float) -> Heights:
     azimuth, altitude = np.radians(azimuth_deg), np.radians(altitude_deg)
     lamp_east, lamp_north = np.sin(azimuth) * np.cos(altitude), np.cos(azimuth) * np.cos(altitude)
     # The upward normal is (−east, −north, 1), to be scaled to unit length.
@@ -83,9 +86,7 @@ def relief_shade(heights: Heights, cell_east: float, cell_north: float) -> Heigh
 
     One lamp leaves faces that run along its beam flat and those behind it black. In [0, 1].
     """
-    total: Heights | None = None
-    for azimuth, weight in ((315.0, 0.55), (255.0, 0.15), (15.0, 0.15), (165.0, 0.15)):
-        part = weight * hillshade(heights, cell_east, cell_north, azimuth_deg=azimuth, altitude_deg=45.0)
-        total = part if total is None else total + part
-    assert total is not None
-    return total.astype(np.asarray(heights).dtype, copy=False)
+    east, north = gradient(heights, cell_east, cell_north)
+    lamps = ((315.0, 0.55), (255.0, 0.15), (15.0, 0.15), (165.0, 0.15))
+    shade = sum(weight * _lambert(east, north, azimuth, 45.0) for azimuth, weight in lamps)
+    return np.asarray(shade, east.dtype)

@@ -145,7 +145,7 @@ class SectionLine:
     @property
     def bearing_deg(self) -> float:
         east, north = self.line[1] - self.line[0]
-        return math.degrees(math.atan2(east, north)) % 360.0
+        return round(math.degrees(math.atan2(east, north)) % 360.0, 4)
 
 
 def long_axis_deg(polygon: Any) -> float:
@@ -197,7 +197,7 @@ def regular_sections(
             continue
         order = np.argsort((cut - base) @ line_way)
         ends = cut[order[[0, -1]]]
-        if np.hypot(*(ends[1] - ends[0])) >= 0.02 * extent:
+        if np.hypot(*(ends[1] - ends[0])) >= 0.1 * reach:
             found.append(ends)
     return [SectionLine(letters(k), "regular", ends) for k, ends in enumerate(found)]
 
@@ -246,3 +246,59 @@ def section_through(
 def bounds_of(line: NDArray[np.float64]) -> Bounds:
     (west, south), (east, north) = np.min(line[:, :2], axis=0), np.max(line[:, :2], axis=0)
     return Bounds(float(west), float(south), float(east), float(north))
+
+
+# -- faces on a profile ------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Face:
+    """Steep ground on a profile. Its angle is seen *along the section*: cut aslant it looks flatter."""
+
+    from_m: float
+    to_m: float
+    from_height_m: float
+    to_height_m: float
+
+    @property
+    def angle_deg(self) -> float:
+        return math.degrees(math.atan2(abs(self.to_height_m - self.from_height_m), self.to_m - self.from_m))
+
+
+def faces(profile: Profile, least_slope_deg: float = 30.0, least_height_m: float = 2.0) -> list[Face]:
+    """Runs of a profile that rise (or fall) steeper than a slope over at least a height.
+
+    Single flatter samples inside a face do not part it: a face is as long as the straight line over any
+    three of its samples stays steep. Each end reaches one sample on, if that makes the face higher: brow and
+    foot lie between samples.
+    """
+    d, z = profile.distance_m, profile.height_m
+    if len(d) < 3:
+        return []
+    limit = math.tan(math.radians(least_slope_deg))
+    run = np.diff(d)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = np.diff(z) / run
+        wide = (z[2:] - z[:-2]) / (d[2:] - d[:-2])
+    steep = np.where(np.abs(slope) >= limit, np.sign(slope), 0.0)
+    # A lone flat sample between two steep ones of the same way.
+    for k in range(1, len(steep) - 1):
+        bridging = steep[k] == 0 and steep[k - 1] == steep[k + 1] != 0
+        if bridging and min(abs(wide[k - 1]), abs(wide[k])) >= limit:
+            steep[k] = steep[k - 1]
+    found = []
+    first = 0
+    for k in range(1, len(steep) + 1):
+        if k == len(steep) or steep[k] != steep[first]:
+            if steep[first] != 0:
+                a, b = _reaching(z, first, k, float(steep[first]))
+                if abs(z[b] - z[a]) >= least_height_m:
+                    found.append(Face(float(d[a]), float(d[b]), float(z[a]), float(z[b])))
+            first = k
+    return found
+
+
+def _reaching(z: NDArray[np.float64], first: int, last: int, way: float) -> tuple[int, int]:
+    if first > 0 and way * (z[first] - z[first - 1]) > 0:
+        first -= 1
+    if last + 1 < len(z) and way * (z[last + 1] - z[last]) > 0:
+        last += 1
+    return first, last

@@ -1,0 +1,92 @@
+"""What a run hands to its drawing step: surveys, outlines and choices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from survey.grid import Grid
+from survey.record import Dismissed, Site
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from shapely.geometry.base import BaseGeometry
+
+
+class Heights(Protocol):
+    """Heights on the job grid: the later survey already resampled and aligned."""
+
+    def read(self, piece: Grid) -> NDArray[np.float32]:
+        """(rows, cols) of a piece of the job grid, metres, NaN = not measured."""
+        ...
+
+
+class Photo(Protocol):
+    """An orthomosaic that can be looked at on any grid (``survey.imagery.ortho.Ortho`` is one)."""
+
+    def chip(self, piece: Grid, *, shift_m: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.uint8]:
+        """RGBA, (rows, cols, 4)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One survey as it is drawn. ``shift_m``: horizontal alignment, by which its orthomosaic is moved."""
+
+    date: str
+    heights: Heights
+    ortho: Photo | None = None
+    shift_m: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class LeaseShape:
+    """The lease in the job grid's system. ``pillars``: dicts of name, east, north, lon, lat."""
+
+    polygon: BaseGeometry
+    lease_id: str | None = None
+    sigma_m: float | None = None
+    pillars: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class NamedShape:
+    """A polygon that the job names: a working, a dump, a stock yard, a road … ``kind`` in the job's words."""
+
+    name: str
+    kind: str
+    polygon: BaseGeometry
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """All outlines, in the job grid's system."""
+
+    lease: LeaseShape | None = None
+    zones: Mapping[str, BaseGeometry] = field(default_factory=dict)  # lease, buffer
+    other_leases: Sequence[NamedShape] = ()
+    polygons: Sequence[NamedShape] = ()
+    sites: Sequence[tuple[Site, BaseGeometry]] = ()
+    dismissed: Sequence[tuple[Dismissed, BaseGeometry]] = ()
+
+
+@dataclass(frozen=True)
+class DrawingOptions:
+    """What a job may choose; every value is printed in the report."""
+
+    finest_cell_m: float = 0.25
+    most_cells: int = 9_000_000
+    around_lease_m: float = 520.0  # the environment plan shows 500 m round the lease
+    contour_interval_m: float | None = None
+    section_spacing_m: float | None = None
+    section_bearing_deg: float | None = None
+    face_slope_deg: float = 30.0
+    face_height_m: float = 2.0
+    tin_tolerance_m: float = 0.10
+    tin_points: int = 12_000
+    picture_pixels: int = 2048
+    chip_pixels: int = 256
+    most_chips: int = 40
+    most_site_sections: int = 60
