@@ -1,0 +1,201 @@
+"""Lay the later surface on the earlier one: horizontal shift, and a first guess of the height terms.
+
+One regression does what Nuth & Kääb (2011) do with the cosine of the aspect, and weighs each cell by what
+it can tell: where the ground slopes, a surface moved by (e, n) stands higher by -(e·∂z/∂x + n·∂z/∂y). The
+regression is repeated on the moved surface until it no longer moves, with weights that forget what changed;
+it starts from the mode of the rise, since more than half of a busy mine may have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.dem.robust import shorth, tukey
+from survey.dem.sampling import Points, Resampler
+
+STEP_M = 1e-5
+"""Converged when a step moves the surface by less than this."""
+MOST_STEPS = 80
+STARTS_M = (0.0, -3.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Height terms on normalised coordinates u = (east - centre)/scale: 1, u, v, u² + v²."""
+
+    centre_east: float
+    centre_north: float
+    scale_m: float
+
+    def columns(self, east: NDArray[np.float64], north: NDArray[np.float64]) -> NDArray[np.float64]:
+        u, v = (east - self.centre_east) / self.scale_m, (north - self.centre_north) / self.scale_m
+        return np.stack([np.ones_like(u), u, v, u * u + v * v], axis=-1)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A first robust fit; ``beta`` are what has to be *added* to the later heights, per basis column."""
+
+    east_m: float
+    north_m: float
+    beta: NDArray[np.float64]
+    scale_m: float  # spread of the residual's narrowest 30 %, as a σ
+    steps: int
+    converged: bool
+
+
+def first_fit(
+    points: Points,
+    resampler: Resampler,
+    basis: Basis,
+    use: NDArray[np.bool_],
+    *,
+    horizontal: bool,
+    reach_m: float,
+) -> Fit:
+    """The best of several starts, judged by the spread of the residual's narrowest part.
+
+    Parameters
+    ----------
+    use : (n,) points that may be stable ground.
+    reach_m : the largest shift for which ``resampler`` holds data.
+    """
+    columns = basis.columns(points.east, points.north)
+    index = np.flatnonzero(use)
+    few = index[:: max(1, index.size // 4000)]
+    starts = [(0.0, 0.0)]
+    if horizontal:
+        starts = [(e, n) for e in STARTS_M for n in STARTS_M if max(abs(e), abs(n)) < reach_m]
+    tried = [
+        _descend(points, resampler.at, columns, few, start, horizontal, reach_m, terms=1, most=40)
+        for start in starts
+    ]
+    best = min(tried, key=lambda fit: (fit.scale_m, abs(fit.east_m) + abs(fit.north_m)))
+    start = (best.east_m, best.north_m)
+    fits = [
+        _descend(points, resampler.at, columns, index, start, horizontal, reach_m, terms=k, most=MOST_STEPS)
+        for k in (1, 4)
+    ]
+    # Tilt and dome are taken along only to find the stable ground; whether they are applied is decided later.
+    return fits[1] if fits[1].scale_m < 0.97 * fits[0].scale_m else fits[0]
+
+
+def _descend(
+    points: Points,
+    moved: Callable[[float, float], NDArray[np.float64]],
+    columns: NDArray[np.float64],
+    index: NDArray[np.int64],
+    start: tuple[float, float],
+    horizontal: bool,
+    reach_m: float,
+    *,
+    terms: int,
+    most: int,
+) -> Fit:
+    shift = np.array(start)
+    beta = np.zeros(4)
+    x = columns[index, :terms]
+    slopes = np.stack([points.slope_east[index], points.slope_north[index]], axis=1)
+    before = points.before[index]
+    dh = moved(*shift)[index] - before
+    mode, sigma = shorth(dh)
+    beta[0] = -mode
+    converged = False
+    step = 0
+    for step in range(1, most + 1):  # noqa: B007
+        r = dh + x @ beta[:terms]
+        mode, sigma = shorth(r)
+        if not np.isfinite(sigma):
+            break
+        weight = tukey(r - mode, max(4.0 * sigma, 1e-6))
+        design = np.concatenate([x, -slopes], axis=1) if horizontal else x
+        ok = weight > 0
+        root = np.sqrt(weight[ok])[:, None]
+        delta, *_ = np.linalg.lstsq(design[ok] * root, -r[ok] * root[:, 0], rcond=1e-10)
+        move = delta[terms:] if horizontal else np.zeros(2)
+        # A step longer than the slopes are known to hold for is walked in pieces.
+        length = float(np.hypot(*move))
+        move = move * min(1.0, 2.0 / length) if length > 2.0 else move
+        beta[:terms] += delta[:terms]
+        shift = np.clip(shift + move, -reach_m, reach_m)
+        if horizontal:
+            dh = moved(*shift)[index] - before
+        if max(length, float(np.abs(delta[:terms]).max())) < STEP_M:
+            converged = True
+            break
+    r = dh + x @ beta[:terms]
+    _, sigma = shorth(r)
+    return Fit(float(shift[0]), float(shift[1]), beta, sigma, step, converged)
+
+
+def refine_shift(
+    points: Points,
+    resampler: Resampler,
+    columns: NDArray[np.float64],
+    stable: NDArray[np.bool_],
+    block: NDArray[np.int64],
+    start: Fit,
+    reach_m: float,
+) -> tuple[float, float, NDArray[np.float64], NDArray[np.float64]]:
+    """Shift from stable cells alone, with its covariance.
+
+    Each block keeps a height of its own (it is taken out as the block's weighted mean), so neither tilt nor
+    dome nor long correlated noise can pass for a shift.
+
+    Parameters
+    ----------
+    stable : (n,) the cells to use. block : (n,) the block each lies in.
+
+    Returns
+    -------
+    east, north in metres, their 2×2 covariance (blocks taken as independent clusters; NaN where the ground
+    cannot tell), and (n,) rise of all points at that shift.
+    """
+    shift = np.array([start.east_m, start.north_m])
+    index = np.flatnonzero(stable)
+    _, member = np.unique(block[index], return_inverse=True)
+    count = int(member.max()) + 1 if index.size else 0
+    slopes = np.stack([points.slope_east[index], points.slope_north[index]], axis=1)
+    before = points.before[index]
+    covariance = np.full((2, 2), np.nan)
+    if count < 6:
+        return *shift, covariance, resampler.at(*shift) - points.before
+    for _ in range(MOST_STEPS):
+        r = resampler.at(*shift)[index] - before
+        weight = np.isfinite(r).astype(np.float64)
+        r = np.where(weight > 0, r, 0.0)
+        inner = r - _block_mean(r, weight, member, count)
+        sigma = shorth(inner[weight > 0], 0.5)[1]
+        weight *= tukey(inner, max(4.685 * sigma, 1e-6))
+        y = r - _block_mean(r, weight, member, count)
+        j = -slopes
+        j = j - np.stack([_block_mean(j[:, k], weight, member, count) for k in (0, 1)], axis=1)
+        normal = (j * weight[:, None]).T @ j
+        if np.linalg.cond(normal) > 1e10:
+            return *shift, covariance, resampler.at(*shift) - points.before
+        move = -np.linalg.solve(normal, (j * weight[:, None]).T @ y)
+        score = np.stack(
+            [np.bincount(member, weights=j[:, k] * weight * (y + j @ move), minlength=count) for k in (0, 1)],
+            axis=1,
+        )
+        inverse = np.linalg.inv(normal)
+        covariance = inverse @ (score.T @ score) @ inverse * count / max(1, count - 3)
+        length = float(np.hypot(*move))
+        move = move * min(1.0, 2.0 / length) if length > 2.0 else move
+        shift = np.clip(shift + move, -reach_m, reach_m)
+        if length < STEP_M:
+            break
+    return float(shift[0]), float(shift[1]), covariance, resampler.at(*shift) - points.before
+
+
+def _block_mean(
+    x: NDArray[np.float64], weight: NDArray[np.float64], member: NDArray[np.int64], count: int
+) -> NDArray[np.float64]:
+    total = np.bincount(member, weights=x * weight, minlength=count)
+    size = np.bincount(member, weights=weight, minlength=count)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(size > 0, total / size, 0.0)[member]

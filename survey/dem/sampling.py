@@ -1,0 +1,236 @@
+"""The cells from which alignment and noise are learnt: a lattice of windows over the common ground.
+
+A small scene is read whole; of a large one a few dozen windows are enough: 10,000 cells recover a sub-cell
+shift to a millimetre, and correlated noise is limited by how far apart the windows lie, not by how many cells
+they hold. Windows are fixed to absolute cells of the job grid, so neither tiles nor workers change them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.dem.mapping import Lattice, Separable, map_onto, source_window
+from survey.grid import Grid
+
+WINDOW_CELLS = 256
+WINDOWS_A_SIDE = 8
+WHOLE_CELLS = 2304
+"""Scenes up to this many cells a side are read whole."""
+REACH_M = 8.0
+"""The later survey is read this far around each window, so that it can be moved without reading again."""
+MOST_MARGIN_CELLS = 96
+
+
+class Readable(Protocol):
+    @property
+    def grid(self) -> Grid: ...
+    def read(self, piece: Grid) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class Window:
+    """Both surveys on one window of the job grid; the later with a margin, on its own cells."""
+
+    piece: Grid
+    before: NDArray[np.float32]
+    after: NDArray[np.float32]
+    after_grid: Grid
+
+
+def read_whole(job: Grid) -> bool:
+    return job.height <= WHOLE_CELLS and job.width <= WHOLE_CELLS
+
+
+def windows(job: Grid) -> list[Grid]:
+    """Where to look: a small grid as one window, or a lattice of windows over a large one."""
+    if read_whole(job):
+        return [job]
+    side = WINDOW_CELLS
+    return [
+        job[r : r + side, c : c + side] for r in _spread(job.height, side) for c in _spread(job.width, side)
+    ]
+
+
+def _spread(length: int, side: int) -> list[int]:
+    """Starts of windows over ``length`` cells: all of them if few fit, else evenly spread."""
+    fit = -(-length // side)
+    if fit <= WINDOWS_A_SIDE:
+        return [k * side for k in range(fit)]
+    step = (length - side) / (WINDOWS_A_SIDE - 1)
+    return [min(round(k * step / side) * side, length - side) for k in range(WINDOWS_A_SIDE)]
+
+
+def load(before: Readable, after: Readable, piece: Grid) -> Window:
+    """Read one window of both surveys."""
+    g = after.grid
+    r0, r1, c0, c1 = source_window(map_onto(piece, g), piece)
+    margin = min(math.ceil(REACH_M / g.cell_m) + 2, MOST_MARGIN_CELLS)
+    wanted = Grid(
+        g.crs_wkt,
+        g.west,
+        g.north,
+        g.cell_east,
+        g.cell_north,
+        r1 - r0 + 2 * margin,
+        c1 - c0 + 2 * margin,
+        r0 - margin,
+        c0 - margin,
+    )
+    return Window(piece, before.read(piece), after.read(wanted), wanted)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Sampled cells, window by window in reading order. All arrays are (n,).
+
+    ``slope_east``/``slope_north`` are the rise per metre of the earlier ground.
+    """
+
+    row: NDArray[np.float64]
+    col: NDArray[np.float64]
+    east: NDArray[np.float64]
+    north: NDArray[np.float64]
+    before: NDArray[np.float64]
+    slope_east: NDArray[np.float64]
+    slope_north: NDArray[np.float64]
+    window: NDArray[np.int32]
+
+    @property
+    def count(self) -> int:
+        return int(self.row.size)
+
+    @property
+    def slope(self) -> NDArray[np.float64]:
+        return np.hypot(self.slope_east, self.slope_north)
+
+
+def stride(sample: list[Window], most: int) -> int:
+    """Cells between sampled ones so that about ``most`` are taken in all."""
+    total = sum(w.piece.height * w.piece.width for w in sample)
+    return max(1, math.isqrt(max(1, total // most)))
+
+
+def points(sample: list[Window], job: Grid, most: int) -> Points:
+    """Cells on a regular stride through all windows, measured in the earlier survey."""
+    step = stride(sample, most)
+    reach = max(1, round(0.75 / job.cell_m))
+    columns: list[list[NDArray[np.float64]]] = [[] for _ in range(8)]
+    for index, w in enumerate(sample):
+        z = w.before.astype(np.float64)
+        if min(z.shape) < 3:
+            continue
+        slope_east, slope_north = _gradient(z, job.cell_east, job.cell_north, reach)
+        # Anchored at absolute indices: the same cells are taken whatever the windows.
+        r = np.arange(-w.piece.row0 % step, w.piece.height, step)
+        c = np.arange(-w.piece.col0 % step, w.piece.width, step)
+        rr, cc = (a.ravel() for a in np.meshgrid(r, c, indexing="ij"))
+        ok = np.isfinite(z[rr, cc] + slope_east[rr, cc] + slope_north[rr, cc])
+        rr, cc = rr[ok], cc[ok]
+        east, north = w.piece.east_north(rr, cc)
+        here = (
+            rr + w.piece.row0,
+            cc + w.piece.col0,
+            east,
+            north,
+            z[rr, cc],
+            slope_east[rr, cc],
+            slope_north[rr, cc],
+            np.full(rr.size, index),
+        )
+        for store, values in zip(columns, here, strict=True):
+            store.append(np.asarray(values, np.float64))
+    joined = [np.concatenate(store) if store else np.empty(0) for store in columns]
+    return Points(*joined[:7], window=joined[7].astype(np.int32))
+
+
+def _gradient(
+    z: NDArray[np.float64], cell_east: float, cell_north: float, reach: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Central differences over ``2·reach`` cells (fewer at the window's edge): rise per metre east and north."""
+    rows, cols = z.shape
+    up = np.maximum(np.arange(rows) - reach, 0)
+    down = np.minimum(np.arange(rows) + reach, rows - 1)
+    left = np.maximum(np.arange(cols) - reach, 0)
+    right = np.minimum(np.arange(cols) + reach, cols - 1)
+    north = (z[up] - z[down]) / ((down - up) * cell_north)[:, None]
+    east = (z[:, right] - z[:, left]) / ((right - left) * cell_east)[None, :]
+    return east, north
+
+
+class Resampler:
+    """The later survey at the sampled cells, for any shift, from what was read once."""
+
+    def __init__(self, sample: list[Window], at: Points, job: Grid, after_grid: Grid) -> None:
+        self._blocks = []
+        self.n = at.count
+        mapping = map_onto(job, after_grid)
+        for index, w in enumerate(sample):
+            inside = np.flatnonzero(at.window == index)
+            if inside.size == 0:
+                continue
+            if isinstance(mapping, Separable):
+                row = mapping.row_origin + (at.row[inside] + 0.5) * mapping.row_ratio - 0.5
+                col = mapping.col_origin + (at.col[inside] + 0.5) * mapping.col_ratio - 0.5
+                per_cell = np.array([[0.0, -mapping.row_ratio], [mapping.col_ratio, 0.0]])
+            else:
+                row, col, per_cell = _linearised(mapping, w.piece, at.row[inside], at.col[inside])
+            # Source rows and columns per metre east and north.
+            per_m = per_cell / np.array([job.cell_east, job.cell_north])
+            z = _matched(w.after, job, after_grid)
+            self._blocks.append((inside, z, row - w.after_grid.row0, col - w.after_grid.col0, per_m))
+
+    def at(self, east_shift: float, north_shift: float) -> NDArray[np.float64]:
+        """(n,) heights of the later survey, moved by the shift in metres; NaN = not measured there."""
+        out = np.full(self.n, np.nan)
+        for inside, after, row, col, per_m in self._blocks:
+            move = per_m @ np.array([east_shift, north_shift])
+            out[inside] = _bilinear(after, row - move[0], col - move[1])
+        return out
+
+
+def _linearised(
+    mapping: Lattice, piece: Grid, row: NDArray[np.float64], col: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Exact source positions, and their change per job cell east and north at the window's centre."""
+    r, c = mapping.at(row, col)
+    mid_row, mid_col = piece.row0 + piece.height / 2, piece.col0 + piece.width / 2
+    rr, cc = mapping.at(np.array([mid_row, mid_row, mid_row - 1]), np.array([mid_col, mid_col + 1, mid_col]))
+    return r, c, np.array([[rr[1] - rr[0], rr[2] - rr[0]], [cc[1] - cc[0], cc[2] - cc[0]]])
+
+
+def _matched(after: NDArray[np.float32], job: Grid, source: Grid) -> NDArray[np.float64]:
+    """The later heights averaged to about the job's cell where its own cells are much smaller."""
+    from scipy.ndimage import uniform_filter
+
+    size = max(1, round(job.cell_m / source.cell_m))
+    z = after.astype(np.float64)
+    if size == 1:
+        return z
+    known = np.isfinite(z)
+    share = uniform_filter(known.astype(np.float64), size, mode="nearest")
+    # Heights are counted from a level near their own, so that the running sums keep their digits.
+    level = float(np.median(z[known])) if known.any() else 0.0
+    mean = uniform_filter(np.where(known, z - level, 0.0), size, mode="nearest")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(known & (share > 0.5), mean / share + level, np.nan)
+
+
+def _bilinear(
+    z: NDArray[np.float64], row: NDArray[np.float64], col: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    rows, cols = z.shape
+    r0 = np.floor(row).astype(np.int64)
+    c0 = np.floor(col).astype(np.int64)
+    ok = (r0 >= 0) & (c0 >= 0) & (r0 + 1 < rows) & (c0 + 1 < cols)
+    out = np.full(row.size, np.nan)
+    r0, c0 = r0[ok], c0[ok]
+    fr, fc = row[ok] - r0, col[ok] - c0
+    out[ok] = (1 - fr) * ((1 - fc) * z[r0, c0] + fc * z[r0, c0 + 1]) + fr * (
+        (1 - fc) * z[r0 + 1, c0] + fc * z[r0 + 1, c0 + 1]
+    )
+    return out
