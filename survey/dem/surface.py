@@ -2,8 +2,8 @@
 
 A ``Surface`` is what the rest of the program knows of a DEM: a metric, north-up ``Grid`` and a way to read
 any piece of it as float32 heights in metres, NaN where nobody measured. How the file stores them (strips
-or tiles, scaled integers, feet, south-up, masks) ends here. It is frozen and small, so workers are sent
-the Surface and open the file themselves.
+or tiles, scaled integers, feet, degrees, south-up, masks) ends here. It is frozen and small, so workers
+are sent the Surface and open the file themselves, each thread once.
 """
 
 from __future__ import annotations
@@ -11,14 +11,20 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.errors import InputRefused
+from survey.dem.decode import Stored, read_heights
+from survey.dem.lay import Lay, interpolate
 from survey.grid import Grid
-from survey.rasters.handles import Pin, dataset
+from survey.rasters.crs import Heights
 from survey.remark import Remark
+
+if TYPE_CHECKING:
+    from survey.dem.thumbnail import Thumbnail
+    from survey.rasters.limits import RasterLimits
 
 
 @dataclass(frozen=True)
@@ -29,31 +35,59 @@ class Surface:
     ----------
     grid:
         Metric and north up; ``row0 = col0 = 0``.
+    stored:
+        How the file holds the heights.
     block:
-        (rows, cols) of the file's strips or tiles. They are counted from ``block_origin``, which is (0, 0)
-        unless the file was flipped.
+        (rows, cols) that are cheap to read together: the file's strips or tiles.
+    block_origin:
+        Row and column of ``grid`` at which a block begins; (0, 0) unless the file was turned.
+    lay:
+        How it is interpolated onto ``grid``, if its own cells are not metric and north up.
+    crs_name, crs_source:
+        The reference system as filed, and who said so: "file", "sidecar" or "job".
+    heights:
+        What the file says of its vertical reference, if anything.
+    height_unit:
+        The file's unit of height: "m", "ft", "us-ft" …, and who said so in ``height_unit_source``.
+    areal_scale:
+        Square metres of ``grid`` per square metre of ground at the centre.
+    datetime:
+        TIFFTAG_DATETIME as it stands; when the *file* was written, at best.
+    sidecars:
+        Paths of files beside it that were believed, to be hashed with it.
     """
 
-    pin: Pin
     grid: Grid
+    stored: Stored
     block: tuple[int, int]
-    band: int = 1
-    dtype: str = "float32"
-    nodata: float | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    unit_m: float = 1.0
-    south_up: bool = False
     block_origin: tuple[int, int] = (0, 0)
+    lay: Lay | None = None
+    crs_name: str = ""
+    crs_source: str = "file"
+    heights: Heights | None = None
+    height_unit: str = "m"
+    height_unit_source: str = "assumed"
+    areal_scale: float = 1.0
+    compression: str = "none"
+    tiled: bool = False
+    area_or_point: str = "Area"
+    datetime: str | None = None
+    software: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    sidecars: tuple[str, ...] = ()
     notes: tuple[Remark, ...] = ()
 
     @property
     def path(self) -> str:
-        return self.pin.path
+        return self.stored.pin.path
 
     @property
     def name(self) -> str:
-        return self.pin.name
+        return self.stored.pin.name
+
+    @property
+    def dtype(self) -> str:
+        return self.stored.dtype
 
     def read(self, piece: Grid) -> NDArray[np.float32]:
         """Heights in metres of a piece of ``self.grid``: (rows, cols) float32, NaN = not measured.
@@ -63,7 +97,7 @@ class Surface:
         Raises
         ------
         InputRefused
-            A block cannot be decoded, or holds values that cannot be heights.
+            A block cannot be decoded, holds numbers that cannot be heights, or the file changed.
         ValueError
             ``piece`` was not cut from this surface's grid.
         """
@@ -77,67 +111,43 @@ class Surface:
             raise ValueError("the piece was not cut from this surface's grid")
         r0, c0 = piece.row0, piece.col0
         r1, c1 = r0 + piece.height, c0 + piece.width
-        inside = (max(r0, 0), min(r1, grid.height), max(c0, 0), min(c1, grid.width))
-        if inside[0] >= inside[1] or inside[2] >= inside[3]:
+        top, bottom = max(r0, 0), min(r1, grid.height)
+        left, right = max(c0, 0), min(c1, grid.width)
+        if top >= bottom or left >= right:
             return np.full(piece.shape, np.nan, np.float32)
-        core = self._read_inside(*inside)
+        core = self._inside(top, bottom, left, right)
         if core.shape == piece.shape:
             return core
         out = np.full(piece.shape, np.nan, np.float32)
-        out[inside[0] - r0 : inside[1] - r0, inside[2] - c0 : inside[3] - c0] = core
+        out[top - r0 : bottom - r0, left - c0 : right - c0] = core
         return out
 
-    def read_into(self, piece: Grid, out: NDArray[np.float32]) -> None:
-        """As :meth:`read`, into ``out`` (C-contiguous, the piece's shape), for a piece that does not overhang.
+    def _inside(self, r0: int, r1: int, c0: int, c1: int) -> NDArray[np.float32]:
+        if self.lay is None:
+            return read_heights(self.stored, r0, r1, c0, c1)
+        lay, stored = self.lay, self.stored
+        first_row, first_col, row, col = lay.nodes(self.grid, r0, r1, c0, c1)
+        out = np.full((r1 - r0, c1 - c0), np.nan, np.float32)
+        if not (np.isfinite(row).all() and np.isfinite(col).all()):
+            return out
+        top, bottom = max(math.floor(row.min()) - 1, 0), min(math.ceil(row.max()) + 2, stored.rows)
+        left, right = max(math.floor(col.min()) - 1, 0), min(math.ceil(col.max()) + 2, stored.cols)
+        if top >= bottom or left >= right:
+            return out
+        source = read_heights(stored, top, bottom, left, right)
+        interpolate(source, top, left, row, col, first_row, first_col, lay.node, r0, c0, out)
+        return out
 
-        The pages of fresh memory cost as much as decoding does: a pass over a large file reuses its own.
-        """
-        r1, c1 = piece.row0 + piece.height, piece.col0 + piece.width
-        if piece.row0 < 0 or piece.col0 < 0 or r1 > self.grid.height or c1 > self.grid.width:
-            raise ValueError("the piece overhangs the surface")
-        heights = self._read_inside(piece.row0, r1, piece.col0, c1, out)
-        if heights is not out:
-            out[...] = heights
+    def thumbnail(self, max_side: int = 1024) -> Thumbnail:
+        """Mean heights on cells a whole number of times larger; see ``survey.dem.thumbnail``."""
+        from survey.dem.thumbnail import make_thumbnail
 
-    def _read_inside(
-        self, r0: int, r1: int, c0: int, c1: int, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        from rasterio.errors import RasterioError
-        from rasterio.windows import Window
+        return make_thumbnail(self, max_side)
 
-        from survey.dem.decode import HIGHEST_M, LOWEST_M, screen_f32
-
-        row = self.grid.height - r1 if self.south_up else r0
-        window = Window(c0, row, c1 - c0, r1 - r0)
-        plain = self.dtype == "float32" and self.scale * self.unit_m == 1.0 and self.offset == 0.0
-        try:
-            stored = dataset(self.pin).read(self.band, window=window, out=out if plain else None)
-        except RasterioError as error:
-            raise InputRefused(
-                f"rows {r0} to {r1 - 1}, columns {c0} to {c1 - 1} cannot be decoded ({error})",
-                file=self.name,
-                mend="The file is damaged: send it again.",
-            ) from error
-        if plain:
-            heights = stored
-            nodata = np.float32(math.nan if self.nodata is None else self.nodata)
-        else:
-            values = stored * (self.scale * self.unit_m) + self.offset * self.unit_m
-            if self.nodata is not None:
-                values[stored == self.nodata] = np.nan
-            heights = values.astype(np.float32)
-            nodata = np.float32(math.nan)
-        if self.south_up:
-            heights = np.ascontiguousarray(heights[::-1])
-        outside = screen_f32(heights, nodata, np.float32(LOWEST_M), np.float32(HIGHEST_M))
-        if outside:
-            raise InputRefused(
-                f"{outside} cells in rows {r0} to {r1 - 1}, columns {c0} to {c1 - 1} hold values outside "
-                f"{LOWEST_M:.0f} to {HIGHEST_M:.0f} m",
-                file=self.name,
-                mend="Declare the nodata value, or send the file again if it is damaged.",
-            )
-        return heights
+    def valid_footprint(self, max_side: int = 1024) -> tuple[Grid, NDArray[np.float32]]:
+        """The measured fraction (0 to 1) of cells a whole number of times larger, and their grid."""
+        made = self.thumbnail(max_side)
+        return made.grid, made.measured
 
 
 def open_surface(
@@ -146,58 +156,18 @@ def open_surface(
     crs: str | None = None,
     height_unit: str | None = None,
     name: str | None = None,
+    limits: RasterLimits | None = None,
+    interpolate: bool = True,
 ) -> Surface:
-    """Look at a DEM and describe it.
+    """Look at a DEM, judge it, and describe how to read it: see ``survey.dem.opening``."""
+    from survey.dem.opening import open_surface as opened
+    from survey.rasters.limits import DEFAULT_LIMITS
 
-    Parameters
-    ----------
-    crs:
-        Reference system for a file that carries none.
-    height_unit:
-        Unit of the heights if the file does not say: "m", "ft" or "us-ft".
-    name:
-        What to call the file in messages, if its path is not its name.
-
-    Raises
-    ------
-    InputRefused
-    """
-    from pyproj import CRS
-
-    pin = Pin.of(path, "GTiff", name)
-    opened = dataset(pin)
-    wkt = opened.crs.to_wkt(version="WKT2_2019") if opened.crs else crs
-    if wkt is None:
-        raise InputRefused(
-            "the DEM has no coordinate reference system",
-            file=pin.name,
-            mend='Name it in the job: crs = "EPSG:…".',
-        )
-    system = CRS.from_user_input(wkt)
-    if system.is_compound:
-        system = system.sub_crs_list[0]
-    a = opened.transform
-    if a.b or a.d:
-        raise InputRefused("the raster is rotated", file=pin.name)
-    south_up = a.e > 0
-    grid = Grid(
-        system.to_wkt(),
-        a.c,
-        a.f + (a.e * opened.height if south_up else 0.0),
-        a.a,
-        abs(a.e),
-        opened.height,
-        opened.width,
-    )
-    block = opened.block_shapes[0]
-    return Surface(
-        pin,
-        grid,
-        (int(block[0]), int(block[1])),
-        dtype=opened.dtypes[0],
-        nodata=opened.nodata,
-        scale=opened.scales[0],
-        offset=opened.offsets[0],
-        south_up=south_up,
-        block_origin=(grid.height % block[0] if south_up else 0, 0),
+    return opened(
+        path,
+        crs=crs,
+        height_unit=height_unit,
+        name=name,
+        limits=limits or DEFAULT_LIMITS,
+        interpolate=interpolate,
     )
