@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 
@@ -71,7 +72,8 @@ def open_surface(
         cols=raster.width,
         dtype=described.dtype,
         band=band,
-        nodata=() if described.nodata is None else (described.nodata,),
+        # NaN means itself, and equals nothing.
+        nodata=() if described.nodata is None or math.isnan(described.nodata) else (described.nodata,),
         scale=described.scale * unit.unit_m,
         offset=described.offset * unit.unit_m,
         has_mask=raster.has_mask,

@@ -25,6 +25,11 @@ class Sample:
     raw: NDArray[Any]
     valid: NDArray[np.bool_]  # neither masked, nor declared nodata, nor NaN
 
+    def metres(self, stored: Stored) -> NDArray[np.float64]:
+        """Heights, NaN where nothing was measured."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.where(self.valid, self.raw.astype(np.float64) * stored.scale + stored.offset, np.nan)
+
 
 def first_look(raster: RasterDescription, stored: Stored) -> list[Sample]:
     """Windows at the corners, edges and middle of the file and at its first and last block written.

@@ -78,6 +78,9 @@ PHOTOMETRIC = {
 _SAMPLE_FORMAT = {1: "uint", 2: "int", 3: "float", 4: "void", 5: "complex int", 6: "complex float"}
 
 
+_NAMES = {256: "width", 257: "height", 322: "tile width", 323: "tile height"}
+
+
 class BadTiff(Exception):
     """The structure is broken; the text says how, in a clause without a subject."""
 
@@ -248,7 +251,7 @@ class _Reader:
         def one(tag: int, default: int | None = None) -> int:
             if tag not in tags:
                 if default is None:
-                    raise BadTiff(f"lacks tag {tag}")
+                    raise BadTiff(f"does not say its {_NAMES.get(tag, f'tag {tag}')}")
                 return default
             values = self._numbers(tags[tag], 1 << 16)
             if values.size == 0:
