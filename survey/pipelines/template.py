@@ -131,11 +131,11 @@ def _comment(text: str) -> list[str]:
 
 
 def toml(value: Any) -> str:
-    """A value in TOML. JSON's escapes of text are TOML's too, but for DEL."""
+    """A value in TOML. JSON's escapes of text are TOML's too; what does not show is escaped as well."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return "".join(c if c.isprintable() else _escaped(c) for c in json.dumps(value, ensure_ascii=False))
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, date):
@@ -145,3 +145,8 @@ def toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{name} = {toml(item)}" for name, item in value.items()) + " }"
     raise TypeError(f"{type(value).__name__} has no place in a job file")
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -76,6 +76,7 @@ def test_an_unknown_kind_is_refused():
         "लीज़",
         "a\nb",
         "\x7f\x01",
+        "\u202e\U000e0001",
         1.5,
         3,
         True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from survey.errors import JobError
-from survey.pipelines.job.messages import problems
+from survey.pipelines.job.messages import dotted, problems
 from survey.pipelines.job.model import Job
 from survey.pipelines.job.words import plain
 
 MAX_BYTES = 256 * 1024
 _MOST_SHOWN = 20
+
+UNFILLED = "?"
+"""Stands in a job that ``survey init`` wrote, where somebody must say what the files do not."""
 
 # A clock that is older than this program is wrong; it then cannot say what lies in the future.
 _BUILT = date(2026, 11, 1)
@@ -58,6 +62,9 @@ def job_from_toml(
             file=path,
             mend="Text stands in double quotes, a date as 2025-04-20; survey template prints a correct file.",
         ) from None
+    unfilled = [f'{where} is still to be filled in (found "{UNFILLED}")' for where in _unfilled(raw, "")]
+    if unfilled:
+        raise _job_error(unfilled, path)
     folder = Path(os.path.abspath(path)).parent
     context = {
         "folder": folder,
@@ -74,6 +81,17 @@ def job_from_toml(
     job._source = path
     job._allow_outside = allow_outside
     return job
+
+
+def _unfilled(value: Any, where: str) -> Iterator[str]:
+    if value == UNFILLED:
+        yield where
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _unfilled(item, dotted((name,)) if not where else f"{where}.{dotted((name,))}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value, start=1):
+            yield from _unfilled(item, f"{where}[{number}]")
 
 
 def _delivery(raw: dict[str, Any]) -> bool:

@@ -1,0 +1,74 @@
+"""What every pipeline does around its work: digest, folder, record.
+
+with run_folder(job, options, "excavation", inputs) as folder:
+    if folder.up_to_date is not None:
+        return from_json(folder.up_to_date)
+    …
+    return write_record(folder, record)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from survey import __version__
+from survey.archive import RECORD, RunFolder
+
+if TYPE_CHECKING:
+    from survey.pipelines.job import Job
+    from survey.pipelines.options import Options
+    from survey.record import Record
+
+
+def run_digest(
+    job: Job, options: Options, command: str, inputs: Mapping[str, str] | Iterable[tuple[str, str]]
+) -> str:
+    """SHA-256 of everything that decides a result: job, inputs, law tables, options and version.
+
+    ``inputs``: for every file read, its key or name in the job and its SHA-256.
+    """
+    pairs = inputs.items() if isinstance(inputs, Mapping) else inputs
+    said = {
+        "command": command,
+        "job": job.digest(),
+        "inputs": sorted([name, sha256] for name, sha256 in pairs),
+        "options": options.public(),
+        "law": law_digest(),
+        "version": __version__,
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def law_digest() -> str:
+    """SHA-256 over the tables of law that this installation holds."""
+    tables = resources.files("survey") / "law"
+    state = hashlib.sha256()
+    if tables.is_dir():
+        for table in sorted(tables.iterdir(), key=lambda entry: entry.name):
+            if table.name.endswith(".toml"):
+                state.update(table.name.encode() + b"\0" + table.read_bytes() + b"\0")
+    return state.hexdigest()
+
+
+def run_folder(
+    job: Job, options: Options, command: str, inputs: Mapping[str, str] | Iterable[tuple[str, str]]
+) -> RunFolder:
+    """The folder of this run; ``up_to_date`` when a run of the very same things is there already."""
+    digest = run_digest(job, options, command, inputs)
+    return RunFolder(options.out, job.id, digest=digest, force=options.force)
+
+
+def write_record(folder: RunFolder, record: Record) -> Record:
+    """Write ``record.json`` as the last file, with the hashes of all others; the record as written."""
+    from survey.record import to_json
+
+    settings = dict(record.settings)
+    if folder.digest is not None:
+        settings["digest"] = folder.digest
+    whole = record.model_copy(update={"outputs": folder.outputs(), "settings": settings})
+    folder.write_text(RECORD, to_json(whole))
+    return whole
