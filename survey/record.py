@@ -294,7 +294,13 @@ class Record(Part):
     settings: dict[str, Any] = Field(default_factory=dict)
     outputs: dict[str, str] = Field(default_factory=dict)  # file name: SHA-256
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    # Every record holds every section, so the schema may ask for them all.
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 def _decimals(name: str) -> int:
@@ -314,7 +320,7 @@ def canonical(value: Any, name: str = "") -> Any:
         return value.isoformat()
     if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
         return value
-    if hasattr(value, "item"):  # a NumPy scalar
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # a NumPy scalar
         return canonical(value.item(), name)
     if isinstance(value, float):
         if math.isinf(value):
