@@ -440,7 +440,8 @@ def sparse_tiff(width: int, height: int, tile: int = 512) -> bytes:
     listed = min(blocks, 4)
     tags = [
         (256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 32), (259, 3, 1, 1), (262, 3, 1, 1),
-        (277, 3, 1, 1), (322, 3, 1, tile), (323, 3, 1, tile), (324, 16, listed, 0), (325, 16, listed, 0), (339, 3, 1, 3),
+        (277, 3, 1, 1), (322, 3, 1, tile), (323, 3, 1, tile), (324, 16, listed, 0), (325, 16, listed, 0),
+        (339, 3, 1, 3),
     ]  # fmt: skip
     ifd = 16
     data_at = ifd + 8 + 20 * len(tags) + 8
