@@ -9,6 +9,7 @@ Design", and differ in line style too, so that they survive a black-and-white co
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,13 +70,21 @@ def scale_limit_m(largest_m: float) -> float:
 def legend(limit_m: float, level_m: float) -> list[dict[str, str | float]]:
     """The classes of the change picture from deepest cut to highest fill: low_m, high_m, colour."""
     level = min(level_m, 0.98 * limit_m)
-    steps = [level * (limit_m / level) ** (k / 5) for k in range(6)] if level > 0 else []
-    if not steps:
-        steps = [limit_m * k / 5 for k in range(6)]
+    steps = _steps(level, limit_m) if level > 0 else [limit_m * k / 5 for k in range(6)]
     cut = [(-steps[k + 1], -steps[k], CUT[k]) for k in reversed(range(5))]
     fill = [(steps[k], steps[k + 1], FILL[k]) for k in range(5)]
     middle = [(-level, level, NOT_SIGNIFICANT)] if level > 0 else []
     return [{"low_m": low, "high_m": high, "colour": colour} for low, high, colour in cut + middle + fill]
+
+
+def _steps(level_m: float, limit_m: float) -> list[float]:
+    """Six edges from the level to the limit in equal ratios, rounded as far as they stay apart."""
+    exact = [level_m * (limit_m / level_m) ** (k / 5) for k in range(1, 5)]
+    for digits in (1, 2, 3):
+        edges = [level_m, *(float(f"{edge:.{digits}g}") for edge in exact), limit_m]
+        if all(b > a for a, b in pairwise(edges)):
+            return edges
+    return [level_m, *exact, limit_m]
 
 
 def painted(rise_m: NDArray[np.float32], limit_m: float, level_m: float) -> NDArray[np.uint8]:

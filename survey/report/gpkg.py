@@ -149,6 +149,20 @@ def layer_names(path: Path) -> list[str]:
     return [str(name) for name, _ in pyogrio.list_layers(path) if str(name) != "layer_styles"]
 
 
+def crs_of(path: Path) -> str | None:
+    """WKT of the first layer that has geometry; None if there is none."""
+    if not path.exists():
+        return None
+    import pyogrio
+    from pyproj import CRS
+
+    for name, kind in pyogrio.list_layers(path):
+        if kind is not None:
+            crs = pyogrio.read_info(os.fspath(path), layer=str(name)).get("crs")
+            return None if not crs else str(CRS.from_user_input(crs).to_wkt())
+    return None
+
+
 def read_layer(path: Path, name: str) -> Layer:
     """One layer; empty if the file or the layer is not there."""
     if name not in layer_names(path):

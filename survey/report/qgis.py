@@ -64,7 +64,8 @@ def _document(renderer: str, label: str | None = None, *, expression: bool = Fal
         labels = (
             '<labeling type="simple"><settings calloutType="simple">'
             f'<text-style fieldName={quoteattr(label)} isExpression="{int(expression)}" fontSize="8" '
-            'fontSizeUnit="Point" textColor="0,0,0,255"><text-buffer bufferDraw="1" bufferSize="0.8" bufferSizeUnits="MM" '
+            'fontSizeUnit="Point" textColor="0,0,0,255">'
+            '<text-buffer bufferDraw="1" bufferSize="0.8" bufferSizeUnits="MM" '
             'bufferColor="255,255,255,255" bufferOpacity="1"/></text-style><placement placement="1"/>'
             '<rendering drawLabels="1" obstacle="1"/></settings></labeling>'
         )

@@ -1,0 +1,435 @@
+"""What every report says, ready to be set: rows, sentences and titles. Nothing is computed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from survey.record import Record, Site, ZoneVolumes
+from survey.report.colours import NOT_SIGNIFICANT
+
+if TYPE_CHECKING:
+    from survey.report.folder import RunFolder
+    from survey.report.numbers import Numbers
+    from survey.report.pictures import Picture
+    from survey.report.words import Words
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: what is shown, its interval below it, and the value it sorts by."""
+
+    text: str
+    under: str = ""
+    sort: float | str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    keys: Sequence[dict[str, str]] = ()  # attributes of each row, for filtering
+    numeric: Sequence[bool] = ()
+
+
+def title(record: Record, words: Words) -> str:
+    return str(record.mine.get("name") or record.job.get("id") or words("report.title"))
+
+
+def mine_lines(record: Record, words: Words) -> list[tuple[str, str]]:
+    """Who and where, in the order of the annual return; what the job does not give is left out."""
+    return [
+        (words(f"mine.{key}"), str(record.mine[key]))
+        for key in (
+            "name",
+            "lessee",
+            "mineral",
+            "lease_no",
+            "lease_area_ha",
+            "ibm_registration",
+            "mine_code",
+            "village",
+            "post_office",
+            "tahsil",
+            "district",
+            "state",
+        )
+        if record.mine.get(key) not in (None, "")
+    ]
+
+
+def survey_dates(record: Record, words: Words, numbers: Numbers) -> str:
+    dates = [numbers.date(str(s["date"])) for s in record.surveys if s.get("date")]
+    return words("dates_joined", first=dates[0], last=dates[-1]) if len(dates) > 1 else "".join(dates)
+
+
+def headline(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, str, str]]:
+    """(what, figure, interval) of the few figures a reader looks for first."""
+    record = run.record
+    found: list[tuple[str, str, str]] = []
+    lease = next((z for z in record.zones if z.zone == "lease"), None)
+    if lease is not None:
+        for name in ("cut", "fill"):
+            value, low, high = _three(lease, name)
+            found.append(
+                (
+                    words(f"headline.{name}"),
+                    numbers.with_unit(value, "m³", 0),
+                    numbers.interval(low, high) if math.isfinite(value) else "",
+                )
+            )
+    outside = [s for s in record.sites if s.zone != "lease" or s.outside_volume_m3 > 0]
+    if record.zones or record.sites:
+        count = str(len(outside))
+        found.append((words("headline.outside"), count, words("headline.outside_note")))
+    breaches = sum(f.verdict == "breaches" for f in record.findings)
+    if record.findings:
+        found.append(
+            (
+                words("headline.findings"),
+                str(breaches),
+                words("headline.findings_note", n=len(record.findings)),
+            )
+        )
+    return found
+
+
+def _three(zone: ZoneVolumes, name: str) -> tuple[float, float, float]:
+    return getattr(zone, f"{name}_m3"), getattr(zone, f"{name}_lo_m3"), getattr(zone, f"{name}_hi_m3")
+
+
+def _measured(value: float, low: float, high: float, numbers: Numbers, *, sign: bool = False) -> Cell:
+    if not math.isfinite(value):
+        return Cell(numbers.words("not_measured"), sort=-math.inf)
+    return Cell(numbers.volume(value, sign=sign), numbers.interval(low, high, sign=sign), value)
+
+
+def zone_name(zone: ZoneVolumes, words: Words) -> str:
+    name = words.named("zone", zone.zone)
+    if name == zone.zone:
+        name = words.named("g1", zone.zone)
+    return f"{zone.name} ({name})" if zone.name else name
+
+
+def zone_table(record: Record, words: Words, numbers: Numbers) -> Table | None:
+    zones = [*record.zones, *record.polygons, *([record.river_bed] if record.river_bed else [])]
+    if not zones:
+        return None
+    heads = [
+        words(f"zones.{key}")
+        for key in ("zone", "area", "missing", "cut", "fill", "net", "dismissed", "rest")
+    ]
+    rows = []
+    for z in zones:
+        rows.append(
+            [
+                Cell(zone_name(z, words), sort=z.zone),
+                Cell(numbers.hectares(z.area_m2), sort=z.area_m2),
+                Cell(numbers.hectares(z.missing_m2), sort=z.missing_m2),
+                _measured(*_three(z, "cut"), numbers),
+                _measured(*_three(z, "fill"), numbers),
+                _measured(*_three(z, "net"), numbers, sign=True),
+                Cell(
+                    words(
+                        "zones.dismissed_cell",
+                        cut=numbers.plain(z.dismissed_cut_m3, 0),
+                        fill=numbers.plain(z.dismissed_fill_m3, 0),
+                    )
+                ),
+                _measured(z.rest_net_m3, z.rest_net_lo_m3, z.rest_net_hi_m3, numbers, sign=True),
+            ]
+        )
+    return Table(heads, rows, numeric=[False] + [True] * (len(heads) - 1))
+
+
+def site_title(site: Site, words: Words, numbers: Numbers) -> str:
+    return words(
+        "site.title",
+        id=site.id,
+        kind=words.named("kind", site.kind),
+        volume=numbers.with_unit(site.volume_m3, "m³", 0),
+        zone=words.named("zone", site.zone),
+    )
+
+
+def site_table(record: Record, words: Words, numbers: Numbers) -> Table | None:
+    if not record.sites:
+        return None
+    heads = [
+        words(f"sites.{key}")
+        for key in ("id", "kind", "zone", "volume", "outside", "area", "depth", "distance", "confidence")
+    ]
+    rows, keys = [], []
+    for s in record.sites:
+        rows.append(
+            [
+                Cell(s.id, sort=s.id),
+                Cell(words.named("kind", s.kind), sort=s.kind),
+                Cell(words.named("zone", s.zone), sort=s.zone),
+                _measured(s.volume_m3, s.volume_lo_m3, s.volume_hi_m3, numbers),
+                Cell(numbers.plain(s.outside_volume_m3, 0), sort=s.outside_volume_m3),
+                Cell(numbers.plain(s.area_m2, 0), sort=s.area_m2),
+                Cell(numbers.plain(s.max_depth_m, 1), sort=s.max_depth_m),
+                Cell(_distance(s, words, numbers), sort=abs(s.distance_m)),
+                Cell(numbers.plain(100 * s.confidence, 0) + "%", sort=s.confidence),
+            ]
+        )
+        keys.append({"id": s.id, "kind": s.kind, "zone": s.zone})
+    return Table(heads, rows, keys, [False, False, False] + [True] * 6)
+
+
+def site_cards(record: Record, words: Words, numbers: Numbers) -> list[dict[str, Any]]:
+    """For each site: its title and its figures as (name, value)."""
+    cards = []
+    for s in record.sites:
+        rows = [
+            (
+                words("sites.volume"),
+                f"{numbers.volume(s.volume_m3)} ({numbers.interval(s.volume_lo_m3, s.volume_hi_m3)})",
+            ),
+            (words("sites.status"), words.named("status", s.status)),
+            (words("sites.area"), numbers.with_unit(s.area_m2, "m²", 0)),
+            (
+                words("sites.depths"),
+                " / ".join(numbers.plain(d, 1) for d in (s.min_depth_m, s.mean_depth_m, s.max_depth_m))
+                + " m",
+            ),
+            (
+                words("sites.split"),
+                " / ".join(
+                    numbers.plain(v, 0) for v in (s.lease_volume_m3, s.buffer_volume_m3, s.beyond_volume_m3)
+                )
+                + " m³",
+            ),
+            (words("sites.outside"), numbers.with_unit(s.outside_volume_m3, "m³", 0)),
+            (words("sites.unsure"), numbers.with_unit(s.unsure_volume_m3, "m³", 0)),
+            (words("sites.distance"), _where(s, words, numbers)),
+            (words("sites.base"), words.named("base", s.base)),
+            (words("sites.confidence"), numbers.plain(100 * s.confidence, 0) + "%"),
+            (words("sites.why"), s.why),
+        ]
+        if s.lease_id:
+            rows.append((words("sites.lease_id"), s.lease_id))
+        if s.lat is not None and s.lon is not None:
+            rows.append((words("sites.position"), f"{numbers.latitude(s.lat)}, {numbers.longitude(s.lon)}"))
+        cards.append({"id": s.id, "kind": s.kind, "title": site_title(s, words, numbers), "rows": rows})
+    return cards
+
+
+def _inside(s: Site) -> bool:
+    return s.zone == "lease" or s.distance_m < 0
+
+
+def _distance(s: Site, words: Words, numbers: Numbers) -> str:
+    """Metres from the boundary, with the side in words: a sign would be read either way."""
+    if not math.isfinite(s.distance_m):
+        return words("not_measured")
+    side = words("sites.inside") if _inside(s) else words("sites.outside_side")
+    return f"{numbers.plain(abs(s.distance_m), 1)} {side}"
+
+
+def _where(s: Site, words: Words, numbers: Numbers) -> str:
+    if not math.isfinite(s.distance_m):
+        return words("not_measured")
+    key = "sites.inside_by" if _inside(s) else "sites.outside_by"
+    text = words(key, distance=numbers.plain(abs(s.distance_m), 1), bearing=numbers.plain(s.bearing_deg, 0))
+    return text + (words("sites.pillar", name=s.nearest_pillar) if s.nearest_pillar else "")
+
+
+def finding_table(record: Record, words: Words) -> list[dict[str, Any]]:
+    """Findings, the grave ones first; within a verdict in the record's order."""
+    order = (
+        "breaches",
+        "too close to call",
+        "not measured",
+        "exempt, for review",
+        "not specified",
+        "complies",
+    )
+    rows = [
+        {
+            "id": f.id,
+            "rule": f.rule,
+            "citation": f.citation,
+            "verdict": f.verdict,
+            "verdict_text": words.named("verdict", f.verdict),
+            "observed": _quantity(f.observed, f.unit),
+            "limit": _quantity(f.limit, f.unit),
+            "message": f.message,
+            "mend": f.mend or "",
+            "grade": f.grade or "",
+            "subject": f.subject or "",
+        }
+        for f in record.findings
+    ]
+    return sorted(rows, key=lambda row: order.index(row["verdict"]))
+
+
+def _quantity(value: str | None, unit: str | None) -> str:
+    if value is None:
+        return ""
+    return value if not unit or unit == "date" else f"{value}\u202f{unit}"
+
+
+def picture_title(picture: Picture, words: Words, numbers: Numbers) -> str:
+    if picture.name == "change":
+        return words("picture.change")
+    return words(f"picture.{picture.name}", date=numbers.date(picture.date))
+
+
+def legend_rows(picture: Picture, words: Words, numbers: Numbers) -> list[tuple[str, str]]:
+    """(colour, meaning) of the change picture, from the highest fill to the deepest cut."""
+    rows = []
+    classes = picture.detail.get("legend", [])
+    limit = float(picture.detail.get("limit_m", 0.0))
+    for entry in reversed(classes):
+        low, high = float(entry["low_m"]), float(entry["high_m"])
+        if entry["colour"] == NOT_SIGNIFICANT:
+            text = words("legend.grey", level=numbers.plain(high, 2))
+        elif high >= limit - 1e-9:
+            text = words("legend.over", value=numbers.plain(low, 2, sign=True))
+        elif low <= -limit + 1e-9:
+            text = words("legend.under", value=numbers.plain(high, 2, sign=True))
+        else:
+            text = words(
+                "legend.between", low=numbers.plain(low, 2, sign=True), high=numbers.plain(high, 2, sign=True)
+            )
+        rows.append((str(entry["colour"]), text))
+    return rows
+
+
+def methods(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, list[str]]]:
+    """Paragraphs under headings: what was done and how sure it is, in plain words."""
+    record = run.record
+    found: list[tuple[str, list[str]]] = []
+    measured = [words("method.signs")]
+    for pair in record.pairs[:1]:
+        measured.append(words("method.bare", surface=pair.bare_ground.upper()))
+    found.append((words("method.what"), measured))
+    a = record.alignment
+    if a is not None:
+        lines = [
+            words(
+                "method.align",
+                area=numbers.hectares(a.stable_area_m2),
+                east=numbers.plain(a.east_m, 3, sign=True),
+                north=numbers.plain(a.north_m, 3, sign=True),
+                up=numbers.plain(a.up_m, 3, sign=True),
+            ),
+            words(
+                "method.nmad",
+                before=numbers.plain(a.nmad_before_m, 3),
+                after=numbers.plain(a.nmad_after_m, 3),
+            ),
+        ]
+        lines += [
+            words(
+                "method.term" if term.applied else "method.term_not",
+                name=words.named("term", term.name),
+                value=numbers.plain(term.value, 4, sign=True),
+                sigma=numbers.plain(term.sigma, 4),
+                unit=term.unit,
+                why=term.why,
+            )
+            for term in a.terms
+        ]
+        if a.tied_to_checkpoints:
+            lines.append(words("method.checkpoints"))
+        lines += [note.message for note in a.notes]
+        found.append((words("method.align_head"), lines))
+    e = record.error
+    if e is not None:
+        found.append(
+            (
+                words("method.error_head"),
+                [
+                    words(
+                        "method.error",
+                        random=numbers.plain(e.random_m, 3),
+                        correlated=numbers.plain(e.correlated_m, 3),
+                        range=numbers.plain(e.range_m, 0),
+                        systematic=numbers.plain(e.systematic_m, 3),
+                        source=words.named("error_source", e.source),
+                    ),
+                    words("method.level", level=numbers.plain(e.level_m, 3)),
+                    words("method.interval"),
+                ],
+            )
+        )
+    drawing = record.settings.get("drawing")
+    if isinstance(drawing, dict) and drawing.get("drawing_cell_m"):
+        lines = [
+            words(
+                "method.drawing",
+                cell=numbers.plain(float(drawing["drawing_cell_m"]), 2),
+                interval=numbers.plain(float(drawing["contour_interval_m"]), 1),
+            ),
+            words("method.smoothed"),
+            words("method.colours"),
+        ]
+        found.append((words("method.drawing_head"), lines))
+    notes = [note.message for note in record.notes]
+    if notes:
+        found.append((words("method.notes"), notes))
+    return found
+
+
+def source_table(record: Record, words: Words, numbers: Numbers) -> Table:
+    heads = [
+        words(f"sources.{key}") for key in ("role", "survey", "path", "bytes", "crs", "height", "sha256")
+    ]
+    rows = [
+        [
+            Cell(words.named("role", s.role)),
+            Cell(numbers.date(s.survey) if s.survey else ""),
+            Cell(s.path),
+            Cell(numbers.plain(s.bytes, 0)),
+            Cell(s.crs or ""),
+            Cell(s.height or ""),
+            Cell(s.sha256),
+        ]
+        for s in record.sources
+    ]
+    return Table(heads, rows, numeric=[False, False, False, True, False, False, False])
+
+
+def survey_table(record: Record, words: Words, numbers: Numbers) -> list[dict[str, str]]:
+    return [
+        {
+            "date": numbers.date(str(s.get("date") or "")),
+            "kind": words.named("survey_kind", str(s.get("kind") or "")),
+            "filed": numbers.date(str(s["filed"])) if s.get("filed") else words("not_given"),
+            "height": str(s.get("height") or words("not_given")),
+        }
+        for s in record.surveys
+    ]
+
+
+def settings_table(record: Record) -> list[tuple[str, str]]:
+    """Every setting that was in force, flat: no threshold hides."""
+    rows: list[tuple[str, str]] = []
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk(f"{prefix}.{key}" if prefix else str(key), item)
+        else:
+            rows.append((prefix, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+
+    walk("", {k: v for k, v in record.settings.items() if k != "alignment_plots"})
+    return rows
+
+
+def g1_table(record: Record, words: Words, numbers: Numbers) -> Table | None:
+    from survey.report.g1 import g1_rows
+
+    rows = g1_rows(record, words, numbers)
+    if not rows:
+        return None
+    heads = [words(f"g1.head_{key}") for key in ("item", "words", "figure", "source")]
+    return Table(
+        heads, [[Cell(r.item), Cell(r.text), Cell(r.figure, r.interval), Cell(r.source)] for r in rows]
+    )

@@ -1,0 +1,300 @@
+"""A section: one or two surveys, the base where there is one, faces with height and angle, the lease's edges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from survey.report.colours import CUT, FILL, OKABE_ITO
+from survey.report.draw.svg import Svg, label, nice_step, path_of, ticks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from survey.report.folder import RunFolder
+    from survey.report.numbers import Numbers
+    from survey.report.words import Words
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The ground along a section: (n, 2) distance and height, one array a measured stretch."""
+
+    label: str
+    role: str  # before | after | base
+    stretches: Sequence[NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class FaceMark:
+    from_m: float
+    to_m: float
+    from_height_m: float
+    to_height_m: float
+    height_m: float
+    angle_deg: float
+    apparent: bool = False
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a section that is named: the lease, a site."""
+
+    name: str
+    from_m: float
+    to_m: float
+
+
+@dataclass(frozen=True)
+class SectionDrawing:
+    name: str
+    kind: str
+    length_m: float
+    bearing_deg: float
+    ends: tuple[tuple[float, float], tuple[float, float]]
+    traces: Sequence[Trace]
+    faces: Sequence[FaceMark] = ()
+    edges_m: Sequence[float] = ()  # where the section crosses the lease boundary
+    site: str | None = None
+    spans: Sequence[Span] = field(default_factory=tuple)
+
+    def heights(self) -> tuple[float, float] | None:
+        z = [stretch[:, 1] for trace in self.traces for stretch in trace.stretches]
+        return (float(min(a.min() for a in z)), float(max(a.max() for a in z))) if z else None
+
+
+LOOK = {
+    "before": {"stroke": "#767676", "width": 0.25, "dash": (1.6, 0.8)},
+    "after": {"stroke": "#000000", "width": 0.35, "dash": None},
+    "base": {"stroke": OKABE_ITO["vermilion"], "width": 0.3, "dash": (0.5, 0.7)},
+}
+
+
+def sections_of(run: RunFolder, words: Words, numbers: Numbers) -> list[SectionDrawing]:
+    """The stored sections of a run, in the order in which they were laid."""
+    import shapely
+
+    profiles: dict[str, list[Trace]] = {}
+    starts: dict[str, NDArray[np.float64]] = {}
+    lines = list(run.layer("sections").rows())
+    for row in lines:
+        starts[str(row["section"])] = shapely.get_coordinates(row["geometry"])
+    for row in run.layer("profiles").rows():
+        name = str(row["section"])
+        stretches = []
+        for part in shapely.get_parts(row["geometry"]):
+            points = shapely.get_coordinates(part, include_z=True)
+            far = np.hypot(*(points[:, :2] - starts[name][0]).T)
+            stretches.append(np.column_stack([far, points[:, 2]]))
+        title = words(f"survey.{row['epoch']}", date=numbers.date(row["survey"]))
+        profiles.setdefault(name, []).append(Trace(title, str(row["epoch"]), stretches))
+    faces: dict[str, list[FaceMark]] = {}
+    for row in run.layer("faces").rows():
+        ends = shapely.get_coordinates(row["geometry"], include_z=True)
+        faces.setdefault(str(row["section"]), []).append(
+            FaceMark(
+                row["from_m"],
+                row["to_m"],
+                float(ends[0, 2]),
+                float(ends[-1, 2]),
+                row["height_m"],
+                row["face_angle_deg"],
+                bool(row["apparent"]),
+            )
+        )
+    found = []
+    for row in lines:
+        name = str(row["section"])
+        start, end = starts[name][0], starts[name][-1]
+        edges: list[float] = []
+        if run.lease is not None:
+            crossing = shapely.get_coordinates(shapely.intersection(row["geometry"], run.lease.boundary))
+            edges = sorted(float(np.hypot(*(point - start))) for point in crossing)
+        found.append(
+            SectionDrawing(
+                name,
+                str(row["kind"]),
+                float(row["length_m"]),
+                float(row["bearing_deg"]),
+                ((float(start[0]), float(start[1])), (float(end[0]), float(end[1]))),
+                profiles.get(name, []),
+                faces.get(name, []),
+                edges,
+                row["site"],
+            )
+        )
+    return found
+
+
+def section_title(section: SectionDrawing, words: Words) -> str:
+    """``Section C–C′``; a site's section carries the site's id."""
+    if section.kind == "site":
+        return words("section.site", name=section.name)
+    return words("section.regular", name=section.name)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where distance and height lie on a drawing, in mm."""
+
+    left: float
+    bottom: float
+    across: float  # mm a metre along the section
+    up: float  # mm a metre of height
+    lowest_m: float
+
+    def place(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(
+            [
+                self.left + points[:, 0] * self.across,
+                self.bottom - (points[:, 1] - self.lowest_m) * self.up,
+            ]
+        )
+
+
+def draw_section(
+    section: SectionDrawing,
+    words: Words,
+    *,
+    width_mm: float | None = None,
+    scale: int | None = None,
+    exaggeration: float = 1.0,
+    most_height_mm: float | None = None,
+    identity: str = "",
+) -> Svg | None:
+    """A section as a drawing; None if nothing was measured along it.
+
+    Give either ``width_mm`` (the scale follows) or ``scale`` (1:scale along, exaggeration upwards; the size
+    follows). With ``most_height_mm`` the exaggeration is lessened until the drawing fits. The drawing's frame
+    starts 16 mm from its left and ends 6 mm before its right edge.
+    """
+    heights = section.heights()
+    if heights is None:
+        return None
+    margin_left, margin_right, margin_top, margin_bottom = 16.0, 8.0, 9.0, 13.0
+    if scale is not None:
+        across = 1000.0 / scale
+        width = margin_left + section.length_m * across + margin_right
+    else:
+        width = width_mm or 170.0
+        across = (width - margin_left - margin_right) / section.length_m
+    relief = max(heights[1] - heights[0], 0.5)
+    pad = 0.08 * relief
+    low, high = heights[0] - pad, heights[1] + pad
+    up = across * exaggeration
+    if most_height_mm is not None:
+        up = min(up, (most_height_mm - margin_top - margin_bottom) / (high - low))
+    step = nice_step(high - low, max(2, round((high - low) * up / 12)))
+    low, high = np.floor(low / step) * step, np.ceil(high / step) * step
+    body = (high - low) * up
+    svg = Svg(width, margin_top + body + margin_bottom, section_title(section, words), identity=identity)
+    frame = Frame(margin_left, margin_top + body, across, up, float(low))
+    right = margin_left + section.length_m * across
+
+    for level in ticks(float(low), float(high), max(2, round((high - low) / step))):
+        y = frame.bottom - (level - frame.lowest_m) * up
+        svg.line(margin_left, y, right, y, stroke="#d0d0d0", width=0.1)
+        svg.text(margin_left - 1.5, y + 0.8, label(level, step), size=2.2, anchor="end")
+    along_step = nice_step(section.length_m, max(3, round(section.length_m * across / 22)))
+    for d in ticks(0.0, section.length_m, max(3, round(section.length_m / along_step))):
+        x = margin_left + d * across
+        svg.line(x, frame.bottom, x, frame.bottom + 1.2, stroke="#000000", width=0.15)
+        svg.text(x, frame.bottom + 4.0, label(d, along_step), size=2.2, anchor="middle")
+    svg.line(margin_left, frame.bottom, right, frame.bottom, stroke="#000000", width=0.2)
+    svg.line(margin_left, margin_top, margin_left, frame.bottom, stroke="#000000", width=0.2)
+    svg.line(right, margin_top, right, frame.bottom, stroke="#000000", width=0.2)
+
+    for edge in section.edges_m:
+        x = margin_left + edge * across
+        svg.line(x, margin_top, x, frame.bottom, stroke="#000000", width=0.25, dash=(3, 0.8, 0.5, 0.8))
+        svg.text(x, margin_top - 1.0, words("lease_boundary"), size=2.0, anchor="middle", halo=0.6)
+    _paint_difference(svg, section, frame)
+    for trace in section.traces:
+        look = LOOK.get(trace.role, LOOK["after"])
+        d = path_of(frame.place(stretch) for stretch in trace.stretches)
+        svg.path(d, name=f"trace-{trace.role}", **look)  # type: ignore[arg-type]
+    _write_faces(svg, section, frame, words)
+    _write_frame(svg, section, frame, words, right, up / across)
+    return svg
+
+
+def _paint_difference(svg: Svg, section: SectionDrawing, frame: Frame) -> None:
+    """Red where the later survey lies below the earlier (or the base), blue where above."""
+    lower = next((t for t in section.traces if t.role in ("before", "base")), None)
+    upper = next((t for t in section.traces if t.role == "after"), None)
+    if lower is None or upper is None:
+        return
+    for old in lower.stretches:
+        for new in upper.stretches:
+            first, last = max(old[0, 0], new[0, 0]), min(old[-1, 0], new[-1, 0])
+            if last <= first:
+                continue
+            d = np.unique(np.concatenate([old[:, 0], new[:, 0], [first, last]]))
+            d = d[(d >= first) & (d <= last)]
+            z_old, z_new = np.interp(d, *old.T), np.interp(d, *new.T)
+            # Crossings become vertices, so that both colours end exactly where the lines meet.
+            gap = z_new - z_old
+            flips = np.flatnonzero(gap[:-1] * gap[1:] < 0)
+            if len(flips):
+                cross = d[flips] + (d[flips + 1] - d[flips]) * gap[flips] / (gap[flips] - gap[flips + 1])
+                d = np.unique(np.concatenate([d, cross]))
+                z_old, z_new = np.interp(d, *old.T), np.interp(d, *new.T)
+            for colour, below in ((CUT[1], True), (FILL[1], False)):
+                edge = np.minimum(z_old, z_new) if below else np.maximum(z_old, z_new)
+                ring = np.concatenate([np.column_stack([d, z_old]), np.column_stack([d, edge])[::-1]])
+                svg.path(
+                    path_of([frame.place(ring)], closed=True), stroke=None, fill=colour, fill_opacity=0.75
+                )
+
+
+def _write_faces(svg: Svg, section: SectionDrawing, frame: Frame, words: Words) -> None:
+    """``6.0 m, 67°`` beside each face; where texts would touch, the lower faces keep theirs."""
+    taken: list[tuple[float, float]] = []
+    for face in sorted(section.faces, key=lambda f: -f.height_m):
+        middle = np.array([[(face.from_m + face.to_m) / 2, (face.from_height_m + face.to_height_m) / 2]])
+        (x, y) = frame.place(middle)[0]
+        angle = (
+            words("apparent", angle=f"{face.angle_deg:.0f}") if face.apparent else f"{face.angle_deg:.0f}°"
+        )
+        text = f"{face.height_m:.1f} m, {angle}"
+        half = 0.6 * len(text)
+        falls = face.to_height_m < face.from_height_m
+        at = x + 1.2 if falls else x - 1.2
+        centre = at + half if falls else at - half
+        if any(abs(centre - other) < 2 * half and abs(y - height) < 2.4 for other, height in taken):
+            continue
+        taken.append((centre, y))
+        svg.text(at, y + 0.7, text, size=1.9, anchor="start" if falls else "end", colour="#333333", halo=0.5)
+
+
+def _write_frame(
+    svg: Svg, section: SectionDrawing, frame: Frame, words: Words, right: float, exaggeration: float
+) -> None:
+    name = section_title(section, words)
+    svg.text(frame.left, 3.4, name, size=3.0, bold=True)
+    at = right
+    for trace in reversed(section.traces):
+        look = LOOK.get(trace.role, LOOK["after"])
+        svg.text(at, 3.4, trace.label, size=2.2, anchor="end")
+        at -= 1.15 * len(trace.label) + 2.0
+        svg.line(at - 7, 2.7, at, 2.7, **look)  # type: ignore[arg-type]
+        at -= 11.0
+    first, last = ("", "′") if section.kind != "site" else (None, None)
+    if first is not None:
+        svg.text(frame.left, frame.bottom + 8.2, section.name + first, size=3.0, bold=True, anchor="middle")
+        svg.text(right, frame.bottom + 8.2, f"{section.name}{last}", size=3.0, bold=True, anchor="middle")
+    compass = (
+        words("compass." + _compass((section.bearing_deg + 180) % 360)),
+        words("compass." + _compass(section.bearing_deg)),
+    )
+    svg.text(frame.left, frame.bottom + 11.6, compass[0], size=2.2, anchor="middle")
+    svg.text(right, frame.bottom + 11.6, compass[1], size=2.2, anchor="middle")
+    note = words("section.axes", times=f"{exaggeration:.2g}")
+    svg.text((frame.left + right) / 2, frame.bottom + 8.0, note, size=2.2, anchor="middle", colour="#444444")
+
+
+def _compass(bearing_deg: float) -> str:
+    return ("N", "NE", "E", "SE", "S", "SW", "W", "NW")[round(bearing_deg / 45) % 8]
