@@ -205,7 +205,7 @@ class _Geoid:
 def _geoid() -> _Geoid:
     from survey.raster_env import open_dataset
 
-    with as_file(files("survey.data") / "us_nga_egm08_25.tif") as path, open_dataset(path) as grid:
+    with as_file(files("survey") / "data" / "us_nga_egm08_25.tif") as path, open_dataset(path) as grid:
         a = grid.transform
         metres = grid.read(1).astype(np.float64)
     metres.setflags(write=False)

@@ -1,1 +1,0 @@
-"""Data that ship with the program; see README.md here."""
