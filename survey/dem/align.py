@@ -127,14 +127,14 @@ def align(
     reach = min(REACH_M, 90 * after_grid.cell_m)
     fit = first_fit(at, resampler, basis, use, horizontal=wishes.horizontal is not False, reach_m=reach)
     side = _stable.block_side(job, not read_whole(job), WINDOW_CELLS)
-    block = _stable.block_of(at, side, job)
+    block, cols = _stable.block_of(at, side, job)
     columns = basis.columns(at.east, at.north)
     full = _points_per_block(sample, at, side)
 
     east, north, covariance = fit.east_m, fit.north_m, np.full((2, 2), np.nan)
     rise = resampler.at(east, north) - at.before
     residual = rise + columns @ fit.beta
-    stable = _stable.stable_cells(residual, use, block, least=max(8, int(0.05 * full)))
+    stable = _stable.stable_cells(residual, use, block, cols, least=max(8, int(0.05 * full)))
     notes: list[tuple[str, str]] = []
     applied, why = False, "switched off in the job"
     if wishes.horizontal is not False:
@@ -172,7 +172,7 @@ def align(
     beta = fit.beta
     for _ in range(3):
         stable = _stable.stable_cells(
-            rise + columns @ beta, use, block, least=max(8, int(0.05 * full))
+            rise + columns @ beta, use, block, cols, least=max(8, int(0.05 * full))
         )
         blocks = _stable.block_means(at, rise, stable, block, columns, side * job.cell_m, full)
         if blocks.count < LEAST_BLOCKS:
@@ -300,9 +300,9 @@ def _unaligned(
 ) -> Alignment:
     """The job asks for no alignment; noise is still learnt from the ground that stayed."""
     side = _stable.block_side(job, not read_whole(job), WINDOW_CELLS)
-    block = _stable.block_of(at, side, job)
+    block, cols = _stable.block_of(at, side, job)
     full = _points_per_block(sample, at, side)
-    stable = _stable.stable_cells(untouched, use, block, least=max(8, int(0.05 * full)))
+    stable = _stable.stable_cells(untouched, use, block, cols, least=max(8, int(0.05 * full)))
     columns = basis.columns(at.east, at.north)
     blocks = _stable.block_means(at, untouched, stable, block, columns, side * job.cell_m, full)
     trend = fit_trend(blocks, (0,)) if blocks.count >= LEAST_BLOCKS else None

@@ -15,12 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.dem.robust import shorth, tukey
-from survey.dem.sampling import Points, Resampler
+from survey.dem.sampling import SLOPE_REACH_M, Points, Resampler
 
 STEP_M = 1e-5
 """Converged when a step moves the surface by less than this."""
-MOST_STEPS = 80
+ROUGH_STEP_M = 1e-3
+"""Good enough for a first fit, which only has to find the stable ground."""
+MOST_STEPS = 40
 STARTS_M = (0.0, -3.0, 3.0)
+START_POINTS = 3000
+FIRST_POINTS = 24_000
+LIKELY_SHIFT_M = 2.0
+"""A first fit holds shifts back as if they were normal with this σ: flat ground cannot run away with them."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +72,13 @@ def first_fit(
     """
     columns = basis.columns(points.east, points.north)
     index = np.flatnonzero(use)
-    few = index[:: max(1, index.size // 4000)]
+    few = index[:: max(1, index.size // START_POINTS)]
+    index = index[:: max(1, index.size // FIRST_POINTS)]
     starts = [(0.0, 0.0)]
     if horizontal:
         starts = [(e, n) for e in STARTS_M for n in STARTS_M if max(abs(e), abs(n)) < reach_m]
     tried = [
-        _descend(points, resampler.at, columns, few, start, horizontal, reach_m, terms=1, most=40)
+        _descend(points, resampler.at, columns, few, start, horizontal, reach_m, terms=1, most=15)
         for start in starts
     ]
     best = min(tried, key=lambda fit: (fit.scale_m, abs(fit.east_m) + abs(fit.north_m)))
@@ -86,7 +93,7 @@ def first_fit(
 
 def _descend(
     points: Points,
-    moved: Callable[[float, float], NDArray[np.float64]],
+    moved: Callable[..., NDArray[np.float64]],
     columns: NDArray[np.float64],
     index: NDArray[np.int64],
     start: tuple[float, float],
@@ -101,7 +108,7 @@ def _descend(
     x = columns[index, :terms]
     slopes = np.stack([points.slope_east[index], points.slope_north[index]], axis=1)
     before = points.before[index]
-    dh = moved(*shift)[index] - before
+    dh = moved(*shift, index) - before
     mode, sigma = shorth(dh)
     beta[0] = -mode
     converged = False
@@ -113,9 +120,14 @@ def _descend(
             break
         weight = tukey(r - mode, max(4.0 * sigma, 1e-6))
         design = np.concatenate([x, -slopes], axis=1) if horizontal else x
-        ok = weight > 0
-        root = np.sqrt(weight[ok])[:, None]
-        delta, *_ = np.linalg.lstsq(design[ok] * root, -r[ok] * root[:, 0], rcond=1e-10)
+        weighted = design * weight[:, None]
+        normal = weighted.T @ design
+        pull = -(weighted.T @ np.where(weight > 0, r, 0.0))
+        if horizontal:
+            hold = (sigma / LIKELY_SHIFT_M) ** 2
+            normal[[-2, -1], [-2, -1]] += hold
+            pull[-2:] -= hold * shift
+        delta = np.linalg.lstsq(normal, pull, rcond=1e-12)[0]
         move = delta[terms:] if horizontal else np.zeros(2)
         # A step longer than the slopes are known to hold for is walked in pieces.
         length = float(np.hypot(*move))
@@ -123,8 +135,8 @@ def _descend(
         beta[:terms] += delta[:terms]
         shift = np.clip(shift + move, -reach_m, reach_m)
         if horizontal:
-            dh = moved(*shift)[index] - before
-        if max(length, float(np.abs(delta[:terms]).max())) < STEP_M:
+            dh = moved(*shift, index) - before
+        if max(length, float(np.abs(delta[:terms]).max())) < ROUGH_STEP_M:
             converged = True
             break
     r = dh + x @ beta[:terms]
@@ -159,37 +171,58 @@ def refine_shift(
     index = np.flatnonzero(stable)
     _, member = np.unique(block[index], return_inverse=True)
     count = int(member.max()) + 1 if index.size else 0
-    slopes = np.stack([points.slope_east[index], points.slope_north[index]], axis=1)
     before = points.before[index]
     covariance = np.full((2, 2), np.nan)
     if count < 6:
         return *shift, covariance, resampler.at(*shift) - points.before
+    instrument = -np.stack([points.slope_east[index], points.slope_north[index]], axis=1)
+    # The slope of the *later* ground is what moving it changes; the earlier ground's slope is the instrument.
+    # Their noises are independent, so rough texture cannot pass for relief and make the shift look certain.
+    regressor = -_slopes(resampler, shift, index)
     for _ in range(MOST_STEPS):
-        r = resampler.at(*shift)[index] - before
-        weight = np.isfinite(r).astype(np.float64)
-        r = np.where(weight > 0, r, 0.0)
+        r = resampler.at(*shift, index) - before
+        ok = np.isfinite(r) & np.isfinite(regressor).all(axis=1)
+        weight = ok.astype(np.float64)
+        r = np.where(ok, r, 0.0)
         inner = r - _block_mean(r, weight, member, count)
-        sigma = shorth(inner[weight > 0], 0.5)[1]
+        sigma = shorth(inner[ok], 0.5)[1]
         weight *= tukey(inner, max(4.685 * sigma, 1e-6))
         y = r - _block_mean(r, weight, member, count)
-        j = -slopes
-        j = j - np.stack([_block_mean(j[:, k], weight, member, count) for k in (0, 1)], axis=1)
-        normal = (j * weight[:, None]).T @ j
-        if np.linalg.cond(normal) > 1e10:
-            return *shift, covariance, resampler.at(*shift) - points.before
-        move = -np.linalg.solve(normal, (j * weight[:, None]).T @ y)
-        score = np.stack(
-            [np.bincount(member, weights=j[:, k] * weight * (y + j @ move), minlength=count) for k in (0, 1)],
-            axis=1,
-        )
+        z = _within(instrument, weight, member, count)
+        x = _within(np.where(ok[:, None], regressor, 0.0), weight, member, count)
+        normal = (z * weight[:, None]).T @ x
+        own = (z * weight[:, None]).T @ z
+        if np.linalg.det(normal) < 1e-4 * np.linalg.det(own):
+            # What looks like slope in one survey is not there in the other: there is no relief to hold on to.
+            return *shift, np.full((2, 2), np.nan), resampler.at(*shift) - points.before
         inverse = np.linalg.inv(normal)
-        covariance = inverse @ (score.T @ score) @ inverse * count / max(1, count - 3)
+        move = -inverse @ ((z * weight[:, None]).T @ y)
+        left = (y + x @ move) * weight
+        score = np.stack([np.bincount(member, weights=z[:, k] * left, minlength=count) for k in (0, 1)], axis=1)
+        covariance = inverse @ (score.T @ score) @ inverse.T * count / max(1, count - 3)
         length = float(np.hypot(*move))
         move = move * min(1.0, 2.0 / length) if length > 2.0 else move
         shift = np.clip(shift + move, -reach_m, reach_m)
         if length < STEP_M:
             break
     return float(shift[0]), float(shift[1]), covariance, resampler.at(*shift) - points.before
+
+
+def _slopes(
+    resampler: Resampler, shift: NDArray[np.float64], index: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(n, 2) rise per metre east and north of the later survey as it lies after the shift."""
+    d = SLOPE_REACH_M
+    east = resampler.at(shift[0] - d, shift[1], index) - resampler.at(shift[0] + d, shift[1], index)
+    north = resampler.at(shift[0], shift[1] - d, index) - resampler.at(shift[0], shift[1] + d, index)
+    return np.stack([east, north], axis=1) / (2 * d)
+
+
+def _within(
+    x: NDArray[np.float64], weight: NDArray[np.float64], member: NDArray[np.int64], count: int
+) -> NDArray[np.float64]:
+    """Columns of ``x`` less their blocks' means."""
+    return x - np.stack([_block_mean(x[:, k], weight, member, count) for k in range(x.shape[1])], axis=1)
 
 
 def _block_mean(

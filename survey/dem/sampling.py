@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from survey.dem.mapping import Lattice, Separable, map_onto, source_window
 from survey.grid import Grid
+from survey.jit import kernel
 
 WINDOW_CELLS = 256
 WINDOWS_A_SIDE = 8
@@ -24,6 +25,8 @@ WHOLE_CELLS = 2304
 REACH_M = 8.0
 """The later survey is read this far around each window, so that it can be moved without reading again."""
 MOST_MARGIN_CELLS = 96
+SLOPE_REACH_M = 0.75
+"""Slopes are taken over this distance to both sides: wide enough to see ground rather than texture."""
 
 
 class Readable(Protocol):
@@ -118,7 +121,7 @@ def stride(sample: list[Window], most: int) -> int:
 def points(sample: list[Window], job: Grid, most: int) -> Points:
     """Cells on a regular stride through all windows, measured in the earlier survey."""
     step = stride(sample, most)
-    reach = max(1, round(0.75 / job.cell_m))
+    reach = max(1, round(SLOPE_REACH_M / job.cell_m))
     columns: list[list[NDArray[np.float64]]] = [[] for _ in range(8)]
     for index, w in enumerate(sample):
         z = w.before.astype(np.float64)
@@ -184,12 +187,23 @@ class Resampler:
             z = _matched(w.after, job, after_grid)
             self._blocks.append((inside, z, row - w.after_grid.row0, col - w.after_grid.col0, per_m))
 
-    def at(self, east_shift: float, north_shift: float) -> NDArray[np.float64]:
-        """(n,) heights of the later survey, moved by the shift in metres; NaN = not measured there."""
-        out = np.full(self.n, np.nan)
+    def at(
+        self, east_shift: float, north_shift: float, index: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """(n,) heights of the later survey, moved by the shift in metres; NaN = not measured there.
+
+        Only the points of ``index`` (ascending), if it is given.
+        """
+        out = np.full(self.n if index is None else index.size, np.nan)
         for inside, after, row, col, per_m in self._blocks:
             move = per_m @ np.array([east_shift, north_shift])
-            out[inside] = _bilinear(after, row - move[0], col - move[1])
+            if index is None:
+                _bilinear(after, row, col, move[0], move[1], inside, out)
+                continue
+            # ``inside`` is a stretch of consecutive points, since points are made window by window.
+            a, b = np.searchsorted(index, [inside[0], inside[-1] + 1])
+            k = index[a:b] - inside[0]
+            _bilinear(after, row[k], col[k], move[0], move[1], np.arange(a, b), out)
         return out
 
 
@@ -220,17 +234,20 @@ def _matched(after: NDArray[np.float32], job: Grid, source: Grid) -> NDArray[np.
         return np.where(known & (share > 0.5), mean / share + level, np.nan)
 
 
-def _bilinear(
-    z: NDArray[np.float64], row: NDArray[np.float64], col: NDArray[np.float64]
-) -> NDArray[np.float64]:
+@kernel
+def _bilinear(z, row, col, move_row, move_col, place, out):  # type: ignore[no-untyped-def]
+    """Heights at (row - move_row, col - move_col), written to ``out[place]``; NaN beyond the window."""
     rows, cols = z.shape
-    r0 = np.floor(row).astype(np.int64)
-    c0 = np.floor(col).astype(np.int64)
-    ok = (r0 >= 0) & (c0 >= 0) & (r0 + 1 < rows) & (c0 + 1 < cols)
-    out = np.full(row.size, np.nan)
-    r0, c0 = r0[ok], c0[ok]
-    fr, fc = row[ok] - r0, col[ok] - c0
-    out[ok] = (1 - fr) * ((1 - fc) * z[r0, c0] + fc * z[r0, c0 + 1]) + fr * (
-        (1 - fc) * z[r0 + 1, c0] + fc * z[r0 + 1, c0 + 1]
-    )
-    return out
+    for k in range(row.size):
+        v = row[k] - move_row
+        u = col[k] - move_col
+        i = int(np.floor(v))
+        j = int(np.floor(u))
+        if i < 0 or j < 0 or i + 1 >= rows or j + 1 >= cols:
+            out[place[k]] = np.nan
+            continue
+        a = v - i
+        b = u - j
+        upper = (1 - b) * z[i, j] + b * z[i, j + 1]
+        lower = (1 - b) * z[i + 1, j] + b * z[i + 1, j + 1]
+        out[place[k]] = (1 - a) * upper + a * lower

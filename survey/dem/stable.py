@@ -16,8 +16,10 @@ from survey.dem.sampling import Points
 from survey.grid import Grid
 
 MOST_BLOCKS_A_SIDE = 18
-CLIP = 4.0
-"""Blocks (cells) farther than this many σ from the mode (their block) changed: it costs 0.006 % of normal noise."""
+CELL_CLIP = 4.0
+"""Cells farther than this many σ from their block changed: of normal noise that costs 0.006 %."""
+BLOCK_CLIP = 3.0
+"""Blocks farther than this many σ from the mode of blocks changed: of normal noise that costs 0.3 %."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,18 @@ def block_side(job: Grid, lattice: bool, window_cells: int) -> int:
     return max(4, -(-max(job.height, job.width) // MOST_BLOCKS_A_SIDE))
 
 
-def block_of(points: Points, side: int, job: Grid) -> NDArray[np.int64]:
-    """(n,) number of the block that each point lies in, from absolute indices."""
+def block_of(points: Points, side: int, job: Grid) -> tuple[NDArray[np.int64], int]:
+    """(n,) number row·cols + col of the block that each point lies in, from absolute indices; and cols."""
     cols = (job.col0 + job.width) // side + 2
-    return (points.row // side).astype(np.int64) * cols + (points.col // side).astype(np.int64)
+    return (points.row // side).astype(np.int64) * cols + (points.col // side).astype(np.int64), cols
 
 
 def stable_cells(
-    residual: NDArray[np.float64], use: NDArray[np.bool_], block: NDArray[np.int64], least: int = 12
+    residual: NDArray[np.float64],
+    use: NDArray[np.bool_],
+    block: NDArray[np.int64],
+    cols: int,
+    least: int = 12,
 ) -> NDArray[np.bool_]:
     """Which points lie on ground that stayed.
 
@@ -62,6 +68,7 @@ def stable_cells(
     ----------
     residual : (n,) rise with the current fit taken out; NaN = not measured.
     use : (n,) points that may be stable at all.
+    cols : block numbers are row·cols + col.
     least : a block with fewer usable points says nothing.
     """
     ok = use & np.isfinite(residual)
@@ -86,13 +93,29 @@ def stable_cells(
     typical = np.median(spread[kept]) if kept.any() else np.nan
     kept &= spread <= 3.0 * max(float(typical), 1e-6)
     cell_sigma = np.maximum(spread[member], 0.5 * typical)
-    near = np.abs(r - median[member]) <= CLIP * cell_sigma
-    # A block of which much was clipped is the edge of something.
+    near = np.abs(r - median[member]) <= CELL_CLIP * cell_sigma
+    # A block of which more was clipped than is usual here is the edge of something.
     clipped = 1 - np.bincount(member, weights=near, minlength=names.size) / counts
-    kept &= clipped <= 0.2
+    usual = float(np.median(clipped[kept])) if kept.any() else 0.0
+    kept &= clipped <= max(0.01, 3 * usual)
+    kept = _guarded(kept, enough & ~kept, names, cols)
     out = np.zeros_like(ok)
     out[index] = near & kept[member]
     return out
+
+
+def _guarded(
+    kept: NDArray[np.bool_], changed: NDArray[np.bool_], names: NDArray[np.int64], cols: int
+) -> NDArray[np.bool_]:
+    """Leave out the neighbours of changed blocks: a change fades out, and its fringe looks like noise.
+
+    Where that would leave less than half of the stable blocks, the fringe has to be borne with.
+    """
+    near = np.isin(
+        names, np.concatenate([names[changed] + dr * cols + dc for dr in (-1, 0, 1) for dc in (-1, 0, 1)])
+    )
+    guarded = kept & ~near
+    return guarded if guarded.sum() >= 0.5 * kept.sum() else kept
 
 
 def _near_mode(median: NDArray[np.float64], enough: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -102,13 +125,13 @@ def _near_mode(median: NDArray[np.float64], enough: NDArray[np.bool_]) -> NDArra
         return enough
     centre, sigma = shorth(m, 0.3)
     # The shortest interval is picked for being short, so its σ is too small; the first clip is wide.
-    kept = np.abs(median - centre) <= 1.5 * CLIP * sigma
+    kept = np.abs(median - centre) <= 2 * BLOCK_CLIP * sigma
     for _ in range(20):
         inside = median[enough & kept]
         if inside.size < 4:
             break
         centre, sigma = float(np.median(inside)), max(nmad(inside), 1e-6)
-        new = np.abs(median - centre) <= CLIP * sigma
+        new = np.abs(median - centre) <= BLOCK_CLIP * sigma
         if bool((new == kept).all()):
             break
         kept = new
