@@ -35,7 +35,7 @@ class DeliveryForm:
     compress: str = "zstd"  # zstd | deflate | lzw | packbits | none
     tiled: bool = True
     nodata: float | None = float("nan")  # None: gaps stand as an internal mask
-    dtype: Literal["float32", "float64", "int16"] = "float32"  # int16 in decimetres-of-centimetres: see scale
+    dtype: Literal["float32", "float64", "int16"] = "float32"  # int16: centimetres, by scale and offset tags
     ortho_quality: int | None = 85  # JPEG; None: lossless
     ortho_repeat: int = 1  # write the orthomosaic with cells this many times finer, smoothly enlarged
     boundary: Boundary = "kml"
@@ -81,9 +81,8 @@ def write_delivery(scene: Scene, folder: Path, truth_folder: Path, form: Deliver
     text = job_toml(scene, form, boundary)
     if form.zipped:
         _zip(folder, folder / "delivery.zip")
-        text = text.replace("[mine]", "[mine]", 1).replace(
-            f'regime = "{form.regime}"\n', f'regime = "{form.regime}"\ndelivery = "delivery.zip"\n'
-        )
+        regime = f"regime = {_toml(form.regime)}\n"
+        text = text.replace(regime, regime + 'delivery = "delivery.zip"\n', 1)
     job.write_text(text, encoding="utf-8", newline="\n")
     write_truth(scene, truth_folder, form)
     return job
@@ -155,15 +154,16 @@ def write_ortho(
     if form.ortho_quality is not None and count == 3:
         profile.pop("predictor", None)
         profile.pop("zstd_level", None)
-        profile |= {"compress": "jpeg", "photometric": "ycbcr", "jpeg_quality": form.ortho_quality}
+        profile |= {
+            "compress": "jpeg", "photometric": "ycbcr", "jpeg_quality": form.ortho_quality, "num_threads": 2,
+        }  # fmt: skip
     if count > 3:
         profile["interleave"] = "pixel"
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as out:
-        for row in range(0, grid.height, 512 // repeat if repeat > 1 else 512):
-            rows = min(512 // repeat if repeat > 1 else 512, grid.height - row)
-            strip = _enlarged(image, row, rows, repeat)
-            window = rasterio.windows.Window(0, row * repeat, fine.width, rows * repeat)
-            out.write(strip, window=window)
+        wide = _Enlarged(image, repeat)
+        for row in range(0, fine.height, 512):  # whole blocks: each is compressed once
+            rows = min(512, fine.height - row)
+            out.write(wide.rows(row, rows), window=rasterio.windows.Window(0, row, fine.width, rows))
         if count > 3:
             from .ortho import bands_of
 
@@ -174,22 +174,33 @@ def write_ortho(
         out.update_tags(TIFFTAG_DATETIME=f"{day:%Y:%m:%d} 11:30:00")
 
 
-def _enlarged(image: NDArray[np.uint8], row: int, rows: int, repeat: int) -> NDArray[np.uint8]:
-    """Rows of the image enlarged by linear interpolation between cell centres."""
-    if repeat == 1:
-        return image[:, row : row + rows]
+class _Enlarged:
+    """An image with ``repeat`` times finer cells, by linear interpolation (in 1/16) between cell centres."""
 
-    def between(first: int, number: int, size: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        position = (np.arange(first * repeat, (first + number) * repeat) + 0.5) / repeat - 0.5
+    def __init__(self, image: NDArray[np.uint8], repeat: int) -> None:
+        self.image, self.repeat = image, repeat
+        self.low, self.high, self.share = self._between(np.arange(image.shape[2] * repeat), image.shape[2])
+
+    def _between(
+        self, fine: NDArray[np.int64], size: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int16]]:
+        position = (fine + 0.5) / self.repeat - 0.5
         low = np.clip(np.floor(position).astype(int), 0, size - 1)
-        return low, np.minimum(low + 1, size - 1), np.clip(position - low, 0, 1).astype(np.float32)
+        share = np.rint(16 * np.clip(position - low, 0, 1)).astype(np.int16)
+        return low, np.minimum(low + 1, size - 1), share
 
-    r0, r1, fr = between(row, rows, image.shape[1])
-    c0, c1, fc = between(0, image.shape[2], image.shape[2])
-    first = min(r0)
-    part = image[:, first : max(r1) + 1].astype(np.float32)
-    down = part[:, r0 - first] * (1 - fr)[:, None] + part[:, r1 - first] * fr[:, None]
-    return (down[:, :, c0] * (1 - fc) + down[:, :, c1] * fc + 0.5).astype(np.uint8)
+    def rows(self, first: int, count: int) -> NDArray[np.uint8]:
+        if self.repeat == 1:
+            return self.image[:, first : first + count]
+        low, high, share = self._between(np.arange(first, first + count), self.image.shape[1])
+        part = self.image[:, low[0] : high[-1] + 1].astype(np.int16)
+        west = part[:, :, self.low]
+        wide = west + ((part[:, :, self.high] - west) * self.share >> 4)  # few rows, so this is cheap
+        out = np.empty((wide.shape[0], count, wide.shape[2]), np.uint8)
+        for k in range(count):
+            north, south = wide[:, low[k] - low[0]], wide[:, high[k] - low[0]]
+            out[:, k] = north + ((south - north) * share[k] >> 4)
+        return out
 
 
 def _flown(seen: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:

@@ -61,9 +61,7 @@ class Lattice:
         from scipy.ndimage import map_coordinates
 
         u, v = np.broadcast_arrays(u, v)
-        return map_coordinates(
-            self.coefficients, np.stack([v, u]), order=3, mode="nearest", prefilter=False
-        )  # type: ignore[no-any-return]
+        return map_coordinates(self.coefficients, np.stack([v, u]), order=3, mode="nearest", prefilter=False)  # type: ignore[no-any-return]
 
     def slope_at(self, east: float, north: float) -> tuple[float, float]:
         """(d/d east, d/d north) at one point, by central differences over half a step."""
@@ -83,9 +81,7 @@ def _spline_matrix(u: Floats, n: int):  # type: ignore[no-untyped-def]
     first = np.floor(u).astype(np.int64)
     f = u - first
     g = 1 - f
-    weights = (
-        np.stack([g**3, 3 * f**3 - 6 * f**2 + 4, 3 * g**3 - 6 * g**2 + 4, f**3], axis=1) / 6
-    )
+    weights = np.stack([g**3, 3 * f**3 - 6 * f**2 + 4, 3 * g**3 - 6 * g**2 + 4, f**3], axis=1) / 6
     columns = first[:, None] + np.arange(-1, 3)
     pointers = np.arange(0, 4 * len(u) + 1, 4)
     return csr_array((weights.ravel(), columns.ravel(), pointers), shape=(len(u), n))
@@ -97,7 +93,8 @@ def power_law(
     """A fractal field of unit standard deviation: spectrum k^(−2−2H), flat above ``longest_m``."""
     from scipy import fft
 
-    rows, cols = (fft.next_fast_len(2 * n, real=True) for n in shape)  # twice: no wrapping round the rim
+    pad = math.ceil(longest_m / step)  # so that one rim does not look like the other
+    rows, cols = (fft.next_fast_len(n + min(n, pad), real=True) for n in shape)
     ky = fft.fftfreq(rows, step)[:, None]
     kx = fft.rfftfreq(cols, step)[None, :]
     k2 = kx**2 + ky**2 + longest_m**-2
@@ -118,7 +115,9 @@ def lattice_over(
     west, south, east, north = bounds
     cols = math.ceil((east - west) / step) + 9
     rows = math.ceil((north - south) / step) + 9
-    return Lattice(power_law(rng, (rows, cols), step, hurst, longest_m), west - 4 * step, south - 4 * step, step)
+    return Lattice(
+        power_law(rng, (rows, cols), step, hurst, longest_m), west - 4 * step, south - 4 * step, step
+    )
 
 
 # -- noise of one survey -------------------------------------------------------------------------------
@@ -159,9 +158,12 @@ def correlated_noise(
         fft.next_fast_len(n + math.ceil(_REACH[model] * range_m / cell), real=True)
         for n, cell in zip(shape, (cell_m[1], cell_m[0]), strict=True)
     ]
-    lag_n = np.minimum(np.arange(full[0]), full[0] - np.arange(full[0])) * cell_m[1]
-    lag_e = np.minimum(np.arange(full[1]), full[1] - np.arange(full[1])) * cell_m[0]
-    rho = correlation(np.hypot(lag_n[:, None], lag_e[None, :]), range_m, model)
+    # The torus is symmetric: one quadrant of lags, mirrored.
+    half_n, half_e = full[0] // 2 + 1, full[1] // 2 + 1
+    lag = np.hypot(np.arange(half_n)[:, None] * cell_m[1], np.arange(half_e)[None, :] * cell_m[0])
+    rho = correlation(lag, range_m, model)
+    rho = np.concatenate([rho, rho[full[0] - half_n : 0 : -1]], axis=0)
+    rho = np.concatenate([rho, rho[:, full[1] - half_e : 0 : -1]], axis=1)
     power = np.maximum(fft.rfft2(rho).real, 0)
     field = fft.irfft2(fft.rfft2(rng.standard_normal(full)) * np.sqrt(power), s=full)
     return np.ascontiguousarray(field[: shape[0], : shape[1]])

@@ -24,6 +24,7 @@ class SceneOptions:
 
     # The lease
     lease_radius_m: float | None = None  # None: what leaves room for the buffer
+    lease_area_m2: float | None = None  # None: whatever the radius gives
     lease_corners: int = 7
     neighbours: int = 1  # other valid leases in the registry
     neighbour_gap_m: float = 25.0  # 0: a common boundary

@@ -14,10 +14,10 @@ from .render import on_points, world_coordinates
 from .survey_error import ErrorModel, source_of
 from .world import World
 
-_SOIL = np.array((0.11, 0.16, 0.23, 0.30, 0.40, 0.36))
-_DRY_GRASS = np.array((0.10, 0.15, 0.19, 0.30, 0.38, 0.29))
-_GREEN_GRASS = np.array((0.05, 0.10, 0.07, 0.38, 0.26, 0.14))
-_ROCK = np.array((0.17, 0.20, 0.23, 0.26, 0.31, 0.28))
+_SOIL = np.array((0.11, 0.16, 0.23, 0.30, 0.40, 0.36), np.float32)
+_DRY_GRASS = np.array((0.10, 0.15, 0.19, 0.30, 0.38, 0.29), np.float32)
+_GREEN_GRASS = np.array((0.05, 0.10, 0.07, 0.38, 0.26, 0.14), np.float32)
+_ROCK = np.array((0.17, 0.20, 0.23, 0.26, 0.31, 0.28), np.float32)
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 
 
@@ -35,37 +35,39 @@ def make_ortho(world: World, epoch: int, grid: Grid, error: ErrorModel) -> NDArr
     elevation = math.radians(float(rng.uniform(50, 70)))
     azimuth = math.radians(float(rng.uniform(110, 250)))
     light = _light(surface, grid, azimuth, elevation)
-    tone = world.cover["tone"].at(east, north)
-    green = world.cover["green"].at(east, north)
-    gn, ge = np.gradient(ground, grid.cell_north, grid.cell_east)
+    tone = world.cover["tone"].at(east, north).astype(np.float32)
+    green = world.cover["green"].at(east, north).astype(np.float32)
+    gn, ge = np.gradient(ground.astype(np.float32), grid.cell_north, grid.cell_east)
     rock = np.clip((np.hypot(ge, gn) - 0.35) / 0.4, 0, 1)
     season = options.greenness[epoch]
-    grass = np.clip(0.35 + 0.35 * green + 0.25 * tone + 0.3 * (season - 0.3), 0, 1)
+    grass = np.clip(0.35 + 0.35 * green + 0.25 * tone + 0.3 * (season - 0.3), 0, 1) * (1 - 0.8 * rock)
     alive = np.clip(season + 0.25 * green, 0, 1)
-    speckle = 1 + 0.05 * rng.standard_normal(surface.shape).astype(np.float32)
-    shine = (light * (1 + 0.09 * tone)).astype(np.float32) * speckle
-    natural = material == m.NATURAL
+    shine = light * (1 + 0.09 * tone) * (1 + 0.05 * rng.standard_normal(surface.shape, np.float32))
+    shine *= np.float32(float(rng.uniform(0.92, 1.08)) * 255 / 0.55)
+    covered = np.nonzero(material.ravel() != m.NATURAL)[0]
+    codes = material.ravel()[covered]
     names = bands_of(options.bands)
     image = np.empty((len(names), *grid.shape), np.uint8)
-    exposure = float(rng.uniform(0.92, 1.08)) * 255 / 0.55
     for k, name in enumerate(names):
         b = BANDS.index(name)
-        table = np.array([spectrum[b] for spectrum in m.REFLECTANCE])
-        colour = table[material]
-        cover = alive * _GREEN_GRASS[b] + (1 - alive) * _DRY_GRASS[b]
-        bare = _SOIL[b] + rock * (_ROCK[b] - _SOIL[b])
-        mixed = bare + grass * (1 - 0.8 * rock) * (cover - bare)
-        colour = np.where(natural, mixed, colour)
-        image[k] = np.clip(colour * shine * exposure, 1, 255)
+        cover = _DRY_GRASS[b] + alive * (_GREEN_GRASS[b] - _DRY_GRASS[b])
+        colour = _SOIL[b] + rock * (_ROCK[b] - _SOIL[b])
+        colour += grass * (cover - colour)
+        colour.ravel()[covered] = np.array([s[b] for s in m.REFLECTANCE], np.float32)[codes]
+        colour *= shine
+        image[k] = np.clip(colour, 1, 255, out=colour)
     return image
 
 
-def _light(surface: Floats, grid: Grid, azimuth: float, elevation: float) -> Floats:
+def _light(heights: Floats, grid: Grid, azimuth: float, elevation: float) -> NDArray[np.float32]:
     """Lambert's cosine plus sky light; what stands between a cell and the sun leaves the sky light only."""
+    surface = (heights - heights.mean()).astype(np.float32)
     gn, ge = np.gradient(surface, grid.cell_north, grid.cell_east)
     gn = -gn  # rows run south
-    sun = np.array(
-        [math.sin(azimuth) * math.cos(elevation), math.cos(azimuth) * math.cos(elevation), math.sin(elevation)]
+    sun = (
+        math.sin(azimuth) * math.cos(elevation),
+        math.cos(azimuth) * math.cos(elevation),
+        math.sin(elevation),
     )
     cosine = np.maximum((-ge * sun[0] - gn * sun[1] + sun[2]) / np.sqrt(1 + ge**2 + gn**2), 0)
     shade = np.zeros(surface.shape, bool)
@@ -79,4 +81,5 @@ def _light(surface: Floats, grid: Grid, azimuth: float, elevation: float) -> Flo
         to = (slice(max(-dr, 0), rows - max(dr, 0)), slice(max(-dc, 0), cols - max(dc, 0)))
         by = (slice(max(dr, 0), rows - max(-dr, 0)), slice(max(dc, 0), cols - max(-dc, 0)))
         shade[to] |= surface[by] > surface[to] + lift
-    return 0.25 + 0.75 * np.where(shade, 0, cosine) / math.sin(elevation)
+    cosine[shade] = 0
+    return (0.25 + (0.75 / math.sin(elevation)) * cosine).astype(np.float32)

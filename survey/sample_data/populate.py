@@ -16,10 +16,12 @@ from .fields import Floats, lattice_over, rng_of
 from .materials import Change, Thing
 from .shapes import (
     Benches,
+    Blob,
     Body,
     Bowl,
     Cone,
     Faces,
+    Outline,
     Path,
     Ragged,
     Rectangle,
@@ -38,9 +40,8 @@ HEAP_SHAPES = ("cone", "flat top", "windrow", "cones", "against a wall", "in a p
 Fits = Callable[[Floats, Floats, Floats], Floats]
 
 
-def populate(world: World, room: Room, lease_radius_m: float) -> World:
+def populate(world: World, room: Room) -> World:
     """The world with everything that its options ask for and that finds room."""
-    options = world.options
     changes: list[Change] = []
     stands: list[Change] = []
     # The order decides who gets the room: what must straddle a line comes first.
@@ -53,7 +54,6 @@ def populate(world: World, room: Room, lease_radius_m: float) -> World:
     _gullies(world, room, changes)
     if len({c.id for c in changes}) != len(changes):
         raise AssertionError("two changes share an id")
-    del lease_radius_m, options
     return replace(world, changes=tuple(changes), stands=tuple(stands))
 
 
@@ -65,8 +65,6 @@ def _workings(world: World, changes: list[Change]) -> None:
         return
     rng = rng_of(world.seed, "workings")
     for old in world.existing:
-        if not old.id.startswith("old-pit") and not old.id.startswith("old-heap"):
-            continue
         if old.id not in ("old-pit", "old-heap"):
             continue
         uneven = old.after[0].body
@@ -75,7 +73,8 @@ def _workings(world: World, changes: list[Change]) -> None:
         assert isinstance(body, Surface)
         assert isinstance(body.profile, Benches)
         wider = 1 + 0.75 * growth
-        outline = replace(body.outline, radius_m=body.outline.radius_m * wider)  # type: ignore[type-var,attr-defined]
+        assert isinstance(body.outline, Blob)
+        outline = replace(body.outline, radius_m=body.outline.radius_m * wider)
         lifts = body.profile.count + (1 if growth > 0.15 else 0)
         level = body.level_m
         if body.sign > 0:
@@ -84,9 +83,7 @@ def _workings(world: World, changes: list[Change]) -> None:
         rough = lattice_over(rng, new.box, 1.2, 0.5, 5.0).scaled(0.06)
         kind = "pit" if body.sign < 0 else "heap"
         material = m.FRESH if body.sign < 0 else m.WASTE
-        changes.append(
-            Change(f"work-{kind}", kind, "workings", after=(Thing(Uneven(new, rough), material),))
-        )
+        changes.append(Change(f"work-{kind}", kind, "workings", after=(Thing(Uneven(new, rough), material),)))
 
 
 # -- pits and heaps ------------------------------------------------------------------------------------
@@ -143,7 +140,8 @@ def _backfill(world: World, rng: np.random.Generator, changes: list[Change]) -> 
     pit = old.of
     assert isinstance(pit, Surface)
     deep = pit.profile.depth_m
-    inner = blob(rng, pit.outline.east, pit.outline.north, pit.outline.radius_m * 1.1, 0.3)  # type: ignore[attr-defined]
+    assert isinstance(pit.outline, Blob)
+    inner = blob(rng, pit.outline.east, pit.outline.north, pit.outline.radius_m * 1.1, 0.3)
     level = pit.level_m - deep * float(rng.uniform(0.2, 0.6))
     fill = Surface(inner, Faces(0.3, 30), level - 0.3, 1)
     rough = lattice_over(rng, fill.box, 1.0, 0.5, 4.0).scaled(0.05)
@@ -168,7 +166,7 @@ def make_site(
     before: tuple[Thing, ...] = ()
     body: Body
 
-    def edge(of):  # type: ignore[no-untyped-def]
+    def edge(of: Outline) -> Ragged:
         return Ragged(of, world.cover["edge"], float(rng.uniform(0.1, 0.35)))
 
     if shape == "faces":
@@ -204,8 +202,9 @@ def make_site(
         way = rng.uniform(0, 2 * math.pi)
         pit = blob(rng, e - 0.25 * size * math.cos(way), n - 0.25 * size * math.sin(way), size * 0.72, 0.7)
         ramp = Rectangle(
-            e + 0.5 * size * math.cos(way), n + 0.5 * size * math.sin(way), size, 3.2, math.degrees(way) + 180
-        )
+            e + 0.5 * size * math.cos(way), n + 0.5 * size * math.sin(way), size, 3.2,
+            math.degrees(way) + 180,
+        )  # fmt: skip
         body = Both(Relief(edge(pit), Faces(depth, face), -1), Wedge(ramp, min(depth, 0.35 * size), -1))
     elif shape == "wedge":
         across = float(rng.uniform(0.7, 1.1)) * size
@@ -227,7 +226,9 @@ def make_site(
         tall = max(0.9, min(depth, 0.35 * size))
         body = Several(
             tuple(
-                Cone(x, y, world.terrain.level_at(x, y) + tall * float(rng.uniform(0.7, 1)), repose, 0.6 * size)
+                Cone(
+                    x, y, world.terrain.level_at(x, y) + tall * float(rng.uniform(0.7, 1)), repose, 0.6 * size
+                )
                 for x, y in spots
             )
         )
@@ -238,7 +239,8 @@ def make_site(
         before = (Thing(Wall(wall, level + depth + 0.8), m.METAL),)
         side = Rectangle(e - 0.65 * size * c, n - 0.65 * size * s, 2 * size, 3 * size, way)
         tall = min(depth, 0.55 * size)
-        body = Cone(e + 0.3 * size * c, n + 0.3 * size * s, level + tall, repose, 1.1 * size, keep=side)
+        apex = (e + 0.3 * size * c, n + 0.3 * size * s)
+        body = Cone(*apex, world.terrain.level_at(*apex) + tall, repose, 1.1 * size, keep=side)
     elif shape == "in a pit":
         pit = Surface(blob(rng, e, n, size * 0.9, 0.5), Faces(depth, max(face, 50)), level, -1, 0.1 * size)
         before = (Thing(pit, m.NATURAL),)
@@ -401,8 +403,6 @@ def _gullies(world: World, room: Room, changes: list[Change]) -> None:
             if len(line) >= 16 and clear:
                 path = Path(tuple(map(tuple, line.tolist())), float(rng.uniform(0.6, 1.4)))  # type: ignore[arg-type]
                 gully = Gully(path, float(rng.uniform(0.3, 1.1)))
-                changes.append(
-                    Change(f"gully-{k}", "erosion", "gully", after=(Thing(gully, m.NATURAL),))
-                )
+                changes.append(Change(f"gully-{k}", "erosion", "gully", after=(Thing(gully, m.NATURAL),)))
                 room.taken += [(float(x), float(y), 3.0) for x, y in line[::3]]
                 break

@@ -18,7 +18,7 @@ from .shapes import Box, cut, window
 from .survey_error import ErrorModel, noise, source_of, systematic
 from .world import World
 
-_QUANTUM = 1024.0  # heights are kept in 1/1024 m: far below the noise, and it halves the files
+_QUANTUM = 512.0  # heights are kept in 1/512 m: far below the noise, and it halves the files
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,9 @@ def compose(
     return ground, surface, material
 
 
-def on_points(world: World, epoch: int, east: Floats, north: Floats) -> tuple[Floats, Floats, NDArray[np.uint8]]:
+def on_points(
+    world: World, epoch: int, east: Floats, north: Floats
+) -> tuple[Floats, Floats, NDArray[np.uint8]]:
     """The true (ground, surface, material) of a survey at points of the world."""
     return compose(world, world.things(epoch), east, north)
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
 from ..grid import Grid
+from .fields import Floats, rng_of
 from .options import SceneOptions
 from .ortho import make_ortho
 from .render import on_points, see, world_coordinates
-from .fields import Floats, rng_of
 from .truth import Truth, make_truth
 from .world import World, make_world
 
@@ -105,9 +105,7 @@ def make_scene(seed: int, options: SceneOptions | None = None, **wishes: Any) ->
         (options.before_error, options.after_error),
         (first.patches, second.patches),
     )
-    return Scene(
-        seed, options, world, *grids, first.dsm, second.dsm, first.dtm, second.dtm, truth
-    )
+    return Scene(seed, options, world, *grids, first.dsm, second.dsm, first.dtm, second.dtm, truth)
 
 
 def crs_wkt(epsg: int) -> str:
@@ -152,7 +150,7 @@ def _checkpoints(scene: Scene, epoch: int) -> tuple[Checkpoint, ...]:
     w, s, e, n = world.box
     tries = max(400, 40 * scene.options.checkpoints)
     east, north = rng.uniform(w + 8, e - 8, tries), rng.uniform(s + 8, n - 8, tries)
-    things = [t for t in world.things(epoch)] + [t for t in world.things(1 - epoch)]
+    things = world.things(epoch) + world.things(1 - epoch)
     free = np.ones(tries, bool)
     for bw, bs, be, bn in (t.body.box for t in things if t.body.box[2] - t.body.box[0] < 0.8 * (e - w)):
         free &= ~((east > bw - 3) & (east < be + 3) & (north > bs - 3) & (north < bn + 3))
@@ -175,7 +173,8 @@ def _checkpoints(scene: Scene, epoch: int) -> tuple[Checkpoint, ...]:
             x, y = back.transform(x, y)
         row, col = grid.row_col(x, y)
         r, c = round(float(row)), round(float(col))
-        if not (1 <= r < grid.height - 1 and 1 <= c < grid.width - 1 and seen[r - 1 : r + 2, c - 1 : c + 2].all()):
+        inside = 1 <= r < grid.height - 1 and 1 <= c < grid.width - 1
+        if not inside or not seen[r - 1 : r + 2, c - 1 : c + 2].all():
             continue
         sigma = float(rng.choice([0.01, 0.015, 0.02]))
         dx, dy, dz = rng.normal(0, sigma, 3)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -140,7 +141,7 @@ class Path:
         """
         shape = np.broadcast_shapes(np.shape(east), np.shape(north))
         nearest, along = np.full(shape, np.inf), np.zeros(shape)
-        for k, ((e0, n0), (e1, n1)) in enumerate(zip(self.points[:-1], self.points[1:], strict=True)):
+        for k, ((e0, n0), (e1, n1)) in enumerate(pairwise(self.points)):
             r = reach_m
             box = (min(e0, e1) - r, min(n0, n1) - r, max(e0, e1) + r, max(n0, n1) + r)
             where = window(box, east, north)
@@ -186,7 +187,7 @@ class Blob:
     def inset(self, east: Floats, north: Floats) -> Floats:
         de, dn = np.broadcast_arrays(east - self.east, north - self.north)
         distance, angle = np.hypot(de, dn), np.arctan2(dn, de)
-        rim = np.full(distance.shape, self.radius_m)
+        rim = np.full(distance.shape, float(self.radius_m))
         turn = np.zeros(distance.shape)
         for k, a, psi in self.waves:
             rim += self.radius_m * a * np.cos(k * angle + psi)

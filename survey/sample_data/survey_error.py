@@ -83,9 +83,7 @@ def noise(
 def pair_sigma_m(before: ErrorModel, after: ErrorModel) -> float:
     """1 σ of the difference on flat bare ground: random and correlated parts of both surveys."""
     return float(
-        np.sqrt(
-            before.random_m**2 + before.correlated_m**2 + after.random_m**2 + after.correlated_m**2
-        )
+        np.sqrt(before.random_m**2 + before.correlated_m**2 + after.random_m**2 + after.correlated_m**2)
     )
 
 

@@ -72,9 +72,7 @@ class Terrain:
         return np.array(points)
 
 
-def make_terrain(
-    seed: int, bounds: tuple[float, float, float, float], options: TerrainOptions
-) -> Terrain:
+def make_terrain(seed: int, bounds: tuple[float, float, float, float], options: TerrainOptions) -> Terrain:
     """The ground over ``bounds`` = (west, south, east, north); flat continuation far outside it."""
     west, south, east, north = bounds
     span = max(east - west, north - south)
@@ -94,9 +92,7 @@ def make_terrain(
         z = z - options.valley_m * _valleys(z)
     fine_step = max(options.rough_longest_m / 5, span / 1200)
     fine = lattice_over(rng_of(seed, "rough"), bounds, fine_step, 0.5, options.rough_longest_m)
-    return Terrain(
-        Lattice(z + options.level_m, broad.west, broad.south, step), fine.scaled(options.rough_m)
-    )
+    return Terrain(Lattice(z + options.level_m, broad.west, broad.south, step), fine.scaled(options.rough_m))
 
 
 def _escarpment(rng: np.random.Generator, de: Floats, dn: Floats, span: float, step: float) -> Floats:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -98,10 +99,19 @@ class Truth:
 
 
 def points_over(box: Box, count: int) -> tuple[Floats, Floats, float]:
-    """Midpoints of about ``count`` equal rectangles: a row of eastings, a column of northings, their area."""
+    """Midpoints of ``count`` or more equal rectangles (a row, a column) and the area of one."""
     w, s, e, n = box
-    step = math.sqrt((e - w) * (n - s) / count)
+    area = (e - w) * (n - s)
+    step = math.sqrt(area / min(max(count, area / 0.25), 25 * count))  # large bodies: no coarser than 0.5 m
     cols, rows = max(8, math.ceil((e - w) / step)), max(8, math.ceil((n - s) / step))
+    de, dn = (e - w) / cols, (n - s) / rows
+    return w + de * (np.arange(cols) + 0.5)[None, :], s + dn * (np.arange(rows) + 0.5)[:, None], de * dn
+
+
+def _coarser(box: Box, shape: tuple[int, ...]) -> tuple[Floats, Floats, float]:
+    """The midpoints of a rule with half as many points a side."""
+    w, s, e, n = box
+    rows, cols = (max(4, k // 2) for k in shape)
     de, dn = (e - w) / cols, (n - s) / rows
     return w + de * (np.arange(cols) + 0.5)[None, :], s + dn * (np.arange(rows) + 0.5)[:, None], de * dn
 
@@ -138,12 +148,12 @@ def outline_of(east: Floats, north: Floats, moved: Floats) -> BaseGeometry:
     e = np.concatenate([[2 * east[0, 0] - east[0, 1]], east[0], [2 * east[0, -1] - east[0, -2]]])
     n = np.concatenate([[2 * north[0, 0] - north[1, 0]], north[:, 0], [2 * north[-1, 0] - north[-2, 0]]])
     z = np.pad(moved, 1)
-    rings, offsets = contourpy.contour_generator(
-        e, n, z, fill_type=contourpy.FillType.OuterOffset
-    ).filled(TOUCHED_M, np.inf)
+    rings, offsets = contourpy.contour_generator(e, n, z, fill_type=contourpy.FillType.OuterOffset).filled(
+        TOUCHED_M, np.inf
+    )
     polygons = []
     for points, offset in zip(rings, offsets, strict=True):
-        parts = [points[a:b] for a, b in zip(offset[:-1], offset[1:], strict=True)]
+        parts = [points[a:b] for a, b in pairwise(offset)]
         polygon = Polygon(parts[0], [p for p in parts[1:] if Polygon(p).area > 1.0]).buffer(0)
         if polygon.area >= 0.25:
             polygons.append(polygon)
@@ -212,9 +222,7 @@ def make_truth(
             sums[z]["cut" if digging else "dcut"] += cut[z]
             sums[z]["fill" if digging else "dfill"] += fill[z]
         if digging:
-            sites.append(
-                _site(world, change, rise, east, north, area, steps, k, cut, fill, grids, measured)
-            )
+            sites.append(_site(world, change, rise, east, north, area, steps, k, cut, fill, grids, measured))
         else:
             outline = outline_of(east, north, np.abs(rise))
             net = {z: fill[z] - cut[z] for z in ZONES}
@@ -231,9 +239,7 @@ def make_truth(
         "buffer": world.buffer.intersection(reach).area,
     }
     areas["beyond"] = reach.area - sum(areas.values())
-    zones = {
-        z: ZoneTruth(z, areas[z], s["cut"], s["fill"], s["dcut"], s["dfill"]) for z, s in sums.items()
-    }
+    zones = {z: ZoneTruth(z, areas[z], s["cut"], s["fill"], s["dcut"], s["dfill"]) for z, s in sums.items()}
     return Truth(
         tuple(sites), tuple(dismissed), _existing(world), zones,
         alignment_truth(*errors), world.centre, pair_sigma_m(*errors), errors, patches,
@@ -258,7 +264,7 @@ def _site(
     volume = sum(own.values())
     quadrature = math.nan
     if steps is not None:
-        ce, cn, carea = points_over(change.box, world.options.quad_points // 4)
+        ce, cn, carea = _coarser(change.box, rise.shape)
         coarse = steps.rise(k, ce, cn)
         sign = -1 if change.kind == "pit" else 1
         quadrature = abs(float(np.maximum(sign * coarse, 0).sum() * carea) - volume)
@@ -297,9 +303,7 @@ def _site(
     )
 
 
-def _lookup(
-    grid: Grid, mask: NDArray[np.bool_], epsg: int, east: Floats, north: Floats
-) -> NDArray[np.bool_]:
+def _lookup(grid: Grid, mask: NDArray[np.bool_], epsg: int, east: Floats, north: Floats) -> NDArray[np.bool_]:
     if grid.crs.to_epsg() != epsg:
         from pyproj import Transformer
 

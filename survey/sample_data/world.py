@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
+from shapely import affinity
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from .fields import Floats, Lattice, lattice_over, rng_of
-from .materials import NATURAL, ROAD, WASTE, Change, Thing, FRESH
+from .materials import FRESH, NATURAL, ROAD, WASTE, Change, Thing
 from .options import SceneOptions
 from .shapes import Benches, Blob, Box, Path, Road, Surface, Uneven
 from .terrain import Terrain, make_terrain
@@ -64,6 +65,7 @@ class Room:
     lease: Polygon
     taken: list[tuple[float, float, float]] = field(default_factory=list)
     margin_m: float = 3.0
+    rim_m: float = math.inf  # nothing farther outside the lease: nobody flew there
 
     def place(
         self,
@@ -78,7 +80,8 @@ class Room:
         if w + r >= e - r or s + r >= n - r:
             return None
         east, north = rng.uniform(w + r, e - r, tries), rng.uniform(s + r, n - r, tries)
-        good = fits(east, north, self.outside_m(east, north)).astype(bool)
+        outside = self.outside_m(east, north)
+        good = fits(east, north, outside).astype(bool) & (outside < self.rim_m - r)
         for te, tn, tr in self.taken:
             good &= np.hypot(east - te, north - tn) > tr + r
         if not good.any():
@@ -114,7 +117,8 @@ def lease_polygon(
     points = np.stack(
         [centre[0] + radius * np.cos(angle) * stretch, centre[1] + radius * np.sin(angle) / stretch], axis=1
     )
-    return Polygon(np.round(points, 2).tolist())
+    middle = (points.min(0) + points.max(0)) / 2 - np.array(centre)
+    return Polygon(np.round(points - middle, 2).tolist())
 
 
 def make_world(seed: int, options: SceneOptions) -> World:
@@ -129,8 +133,12 @@ def make_world(seed: int, options: SceneOptions) -> World:
     half = min(half_e, half_n)
     radius = options.lease_radius_m or max(half - BUFFER_M - 0.2 * half, 0.36 * half)
     lease = lease_polygon(rng, centre, radius, options.lease_corners)
+    if options.lease_area_m2:
+        factor = math.sqrt(options.lease_area_m2 / lease.area)
+        lease, radius = affinity.scale(lease, factor, factor, origin=centre), radius * factor
     neighbours = _neighbours(rng, options, lease, centre, radius, box)
-    room = Room(box, lease)
+    rims = (options.before_artefacts.rim_m, options.after_artefacts.rim_m)
+    room = Room(box, lease, rim_m=min((r for r in rims if r is not None), default=math.inf))
     standing, existing = _standing(rng_of(seed, "standing"), options, terrain, room, centre, radius, reach)
     cover = {
         "green": lattice_over(rng_of(seed, "green"), reach, max(options.size_m) / 200, 0.4, 120.0),
@@ -141,7 +149,7 @@ def make_world(seed: int, options: SceneOptions) -> World:
     world = World(
         seed, options, options.epsg, centre, box, terrain, lease, neighbours, standing, existing, cover=cover
     )
-    return populate(world, room, radius)
+    return populate(world, room)
 
 
 def scene_centre(options: SceneOptions) -> tuple[float, float]:
@@ -170,9 +178,13 @@ def _neighbours(
         ground = lease_polygon(
             rng, (centre[0] + away * math.cos(way), centre[1] + away * math.sin(way)), size, 5
         )
-        free = ground.difference(
-            lease if options.neighbour_gap_m == 0 else lease.buffer(options.neighbour_gap_m, join_style="mitre")
-        )
+        gap = options.neighbour_gap_m
+        for _ in range(6 if gap == 0 else 0):  # a common boundary: push it against the lease
+            apart = ground.distance(lease)
+            if apart > 0:
+                push = -(apart + 0.2 * size)
+                ground = affinity.translate(ground, push * math.cos(way), push * math.sin(way))
+        free = ground.difference(lease.buffer(gap, join_style="mitre") if gap else lease)
         for other in found:
             free = free.difference(other.polygon)
         free = free.intersection(inside)
