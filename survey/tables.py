@@ -349,7 +349,7 @@ def _numeric_like(cell: str) -> bool:
 
 
 def _header_row(cells: list[tuple[int, list[str]]]) -> int | None:
-    """The index of the header: the first full row, if it is mostly words and something follows it."""
+    """The index of the header: the first full row, if it is mostly words."""
     widths = sorted(sum(map(bool, row)) for _, row in cells)
     usual = widths[len(widths) // 2]
     narrow = None
@@ -359,7 +359,7 @@ def _header_row(cells: list[tuple[int, list[str]]]) -> int | None:
         if words and len(filled) < 0.6 * usual:
             narrow = index  # a title of several cells, or the header if no better one stands below it
         elif words:
-            return index if index + 1 < len(cells) else narrow
+            return index
         elif len(filled) >= max(2, 0.6 * usual):
             return narrow
     return narrow

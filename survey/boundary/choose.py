@@ -105,6 +105,11 @@ def choose_lease(
         by_id = [c for c in found if _names_id(c, wanted)]
         if by_id:
             return _only(drawing, by_id, [])
+    if drawing.format == "CSV" and len(found) > 1:
+        labels = ", ".join(repr(c.label[:40]) for c in found[:_LISTED])
+        note = f"The {len(found)} blocks of the table ({labels}) were taken as parts of one lease."
+        parts = tuple(part for c in found for part in c.parts)
+        return Candidate("lease", 2, parts, None), [Remark("lease-parts", note)]
     if len(found) == 1 and not (found[0].rank < 2 and any(_rank(line) == 2 for line in open_lines)):
         return _only(drawing, found, [])
     for rank in (2, 1):

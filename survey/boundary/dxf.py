@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import math
 import re
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 # How far a chord may leave its arc, in drawing units (metres).
 _SAGITTA = 0.0005
-_TYPES = ("LWPOLYLINE", "POLYLINE", "LINE", "ARC", "CIRCLE", "ELLIPSE", "SPLINE", "POINT")
+_TYPES = ("LWPOLYLINE", "POLYLINE", "VERTEX", "SEQEND", "LINE", "ARC", "CIRCLE", "ELLIPSE", "SPLINE", "POINT")
 _MAX_CHORDS = 100_000
+_MAX_LINE = 2**20
 _UNITS = {1: "inches", 2: "feet", 4: "millimetres", 5: "centimetres", 7: "kilometres", 21: "US survey feet"}
 
 
@@ -38,7 +40,7 @@ def read_dxf(data: bytes, file: str) -> Drawing:
     budget = Budget(file)
     features: list[Feature] = []
     try:
-        for entity in _entities(data):
+        for entity in _entities(data, file):
             budget.feature()
             feature = _feature(entity, budget)
             if feature is not None:
@@ -60,44 +62,135 @@ def read_dxf(data: bytes, file: str) -> Drawing:
     return Drawing(file, "DXF", tuple(features), None, "", tuple(notes))
 
 
-def _entities(data: bytes) -> Iterator[Any]:
-    from ezdxf.addons import iterdxf
+def _entities(data: bytes, file: str) -> Iterator[Any]:
+    """The entities of the model space, one at a time.
 
-    yield from iterdxf.single_pass_modelspace(io.BytesIO(data), types=_TYPES)
+    ezdxf's own streaming reader loses the last entity of a drawing and takes a cut file for a whole one;
+    its tags and entities are used, the walk through the sections is ours.
+    """
+    from ezdxf.entities import factory
+    from ezdxf.entities.subentity import entity_linker
+    from ezdxf.lldxf.extendedtags import ExtendedTags
+    from ezdxf.lldxf.tagger import tag_compiler
+
+    linked = entity_linker()
+    waiting = None  # a polyline whose vertices follow as entities of their own
+    tags: list[Any] = []
+    section = before = None
+    for tag in tag_compiler(_tags(data, _encoding(data))):
+        if section != "ENTITIES":
+            if before == (0, "SECTION") and tag.code == 2:
+                section = tag.value
+            before = (tag.code, tag.value)
+            continue
+        if tag.code != 0:
+            tags.append(tag)
+            continue
+        if tags and tags[0].value in _TYPES:
+            entity = factory.load(ExtendedTags(tags))
+            if not linked(entity):
+                if waiting is not None:
+                    yield waiting
+                waiting = entity
+        if tag.value == "ENDSEC":
+            if waiting is not None:
+                yield waiting
+            return
+        tags = [tag]
+    raise InputRefused("is cut short: its entities do not end", file=file)
+
+
+def _tags(data: bytes, encoding: str) -> Iterator[Any]:
+    from ezdxf.lldxf.types import DXFTag
+
+    lines = io.BytesIO(data)
+    while True:
+        code, value = lines.readline(), lines.readline(_MAX_LINE)
+        if not value:
+            return
+        yield DXFTag(int(code), value.rstrip(b"\r\n").decode(encoding, errors="replace"))
+
+
+def _encoding(data: bytes) -> str:
+    """UTF-8 since the format of 2007, before that the code page of the header."""
+    version = re.search(rb"\$ACADVER\s+1\s+(AC\d{4})", data[: 2**20])
+    if version is not None and version[1] >= b"AC1021":
+        return "utf-8"
+    page = re.search(rb"\$DWGCODEPAGE\s+3\s+\w+?_(\d+)", data[: 2**20])
+    try:
+        return codecs.lookup(f"cp{page[1].decode()}").name if page else "cp1252"
+    except LookupError:
+        return "cp1252"
 
 
 def _feature(entity: Any, budget: Budget) -> Feature | None:
-    from ezdxf import path
-
-    layer = str(entity.dxf.get("layer", "0"))
-    if entity.dxf.get("paperspace", 0):
-        return None
     kind = entity.dxftype()
+    if entity.dxf.get("paperspace", 0) or kind in ("VERTEX", "SEQEND"):
+        return None
+    layer = str(entity.dxf.get("layer", "0"))
     if kind == "POINT":
         x, y, z = entity.dxf.location
         budget.vertices(1)
         return Feature("", layer, points=(np.array([[x, y]]),), had_heights=z != 0)
-    if kind == "POLYLINE" and not (entity.is_2d_polyline or entity.is_3d_polyline):
-        return None  # meshes
-    closed = bool(getattr(entity, "is_closed", False)) or kind == "CIRCLE"
-    route = path.make_path(entity)
-    if len(route) == 0:
-        return None
     points = []
-    for point in route.flattening(_SAGITTA):
-        points.append((point.x, point.y, point.z))
+    for x, y, z in _course(entity, kind):
+        points.append((x, y, z))
         if len(points) > _MAX_CHORDS:
             raise InputRefused(
                 f"a line of layer {layer!r} has more than {_MAX_CHORDS:,} chords", file=budget.file
             )
+    if len(points) < 2:
+        return None
     budget.vertices(len(points))
     xyz = np.array(points, np.float64)
     ring: Ring = xyz[:, :2].copy()
     heights = bool(np.any(xyz[:, 2] != 0))
-    closed = closed or math.dist(ring[0], ring[-1]) == 0.0
+    closed = bool(getattr(entity, "is_closed", False) or getattr(entity, "closed", False))
+    closed = closed or kind == "CIRCLE" or math.dist(ring[0], ring[-1]) == 0.0
     if closed and len(ring) >= 3:
         return Feature("", layer, polygons=((ring,),), had_heights=heights)
     return Feature("", layer, lines=(ring,), had_heights=heights)
+
+
+def _course(entity: Any, kind: str) -> Iterator[Any]:
+    """Points along an entity in world coordinates, no arc farther than the sagitta from its chord."""
+    if kind == "LINE":
+        yield from (entity.dxf.start, entity.dxf.end)
+    elif kind in ("CIRCLE", "ARC", "ELLIPSE", "SPLINE"):
+        yield from entity.flattening(_SAGITTA)
+    elif kind == "LWPOLYLINE":
+        corners = [(x, y, bulge) for x, y, bulge in entity.get_points("xyb")]
+        yield from _with_bulges(entity, corners, entity.dxf.elevation)
+    elif entity.is_2d_polyline:
+        corners = [(*v.dxf.location.vec2, v.dxf.bulge) for v in entity.vertices]
+        yield from _with_bulges(entity, corners, entity.dxf.elevation.z)
+    elif entity.is_3d_polyline:
+        yield from (v.dxf.location for v in entity.vertices)
+
+
+def _with_bulges(entity: Any, corners: list[tuple[float, float, float]], elevation: float) -> Iterator[Any]:
+    """A flat polyline whose sides may be arcs: a bulge is the tangent of a quarter of the arc's angle."""
+    ocs = entity.ocs()
+    sides = list(zip(corners, corners[1:] + corners[:1], strict=True))
+    if not entity.is_closed:
+        sides[-1] = ((*corners[-1][:2], 0.0), corners[-1])
+    for (x0, y0, bulge), (x1, y1, _) in sides:
+        yield ocs.to_wcs((x0, y0, elevation))
+        chord = math.hypot(x1 - x0, y1 - y0)
+        if bulge == 0 or chord == 0 or not math.isfinite(bulge):
+            continue
+        angle = 4 * math.atan(bulge)
+        radius = chord / (2 * abs(math.sin(angle / 2)))
+        # The centre lies left of the chord for arcs that turn left by less than half a circle.
+        offset = chord / (2 * math.tan(angle / 2))
+        cx = (x0 + x1) / 2 - offset * (y1 - y0) / chord
+        cy = (y0 + y1) / 2 + offset * (x1 - x0) / chord
+        step = 2 * math.acos(max(1 - _SAGITTA / radius, 0.0))
+        pieces = min(max(math.ceil(abs(angle) / step), 1), _MAX_CHORDS)
+        start = math.atan2(y0 - cy, x0 - cx)
+        for k in range(1, pieces):
+            turn = start + angle * k / pieces
+            yield ocs.to_wcs((cx + radius * math.cos(turn), cy + radius * math.sin(turn), elevation))
 
 
 def _header_number(data: bytes, variable: bytes) -> int:

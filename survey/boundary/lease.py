@@ -99,7 +99,8 @@ def geodesic_area_m2(polygon: Polygon | MultiPolygon, crs_wkt: str) -> float:
     import shapely
     from pyproj import Geod
 
-    on_earth = move(polygon, crs_wkt, LON_LAT)
+    # Chords of a bent side all err to one side, so an area wants a finer cut than a position.
+    on_earth = move(polygon, crs_wkt, LON_LAT, straight_m=5e-5)
     geod = Geod(ellps="WGS84")
     total = 0.0
     for part in shapely.get_parts(on_earth):
@@ -183,8 +184,8 @@ def read_lease(
         notes.append(
             Remark(
                 "points-off-boundary",
-                f"{len(unused)} named point(s) stand more than {PILLAR_REACH_M:g} m from every corner and were "
-                f"not taken as pillars: {names}.",
+                f"{len(unused)} named point(s) stand more than {PILLAR_REACH_M:g} m from every corner "
+                f"and were not taken as pillars: {names}.",
                 "info",
             )
         )

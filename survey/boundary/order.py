@@ -99,10 +99,14 @@ def _without_repeats(
         listed.pop()
     distinct_names = len({c.name for c in listed if c.name}) > 1
     kept: dict[object, Corner] = {}
+    places: dict[tuple[float, float], object] = {}
     dropped: list[Corner] = []
     for corner in listed:
         named = corner.name if corner.name and distinct_names else None
-        key: object = named or (corner.x, corner.y)
+        place = (corner.x, corner.y)
+        key: object = named or place
+        if key not in kept and place in places:
+            key = places[place]  # another name for a pillar that is there already
         if key in kept:
             other = kept[key]
             gap = _apart(other, corner) * metres
@@ -118,6 +122,7 @@ def _without_repeats(
                 continue
             del kept[key]
         kept[key] = corner
+        places[place] = key
     if dropped:
         names = ", ".join(c.name or c.where for c in dropped[:10])
         notes.append(Remark("pillars-repeated", f"Pillars listed twice were taken once: {names}.", "caution"))

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pyproj import CRS
 
 _OLD_DATUMS = re.compile(r"everest|kalianpur|indian\s*(?:datum)?\s*(?:19)?(?:54|60|75)|एवरेस्ट", re.IGNORECASE)
-_ZONE_TEXT = re.compile(r"(?:utm|zone)\W*(?:zone)?\W*(\d{1,2})\s*[-_]?\s*([A-Za-z])?\b", re.IGNORECASE)
+_WGS84 = re.compile(r"wgs\W*(?:19)?84", re.IGNORECASE)
+_ZONE_TEXT = re.compile(r"(?:utm|zone)\D{0,20}(?<!\d)(\d{1,2})(?!\d)\s*[-_]?\s*([A-Za-z]\b)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,8 @@ def _angle(table: Table, row: int, columns: list[int]) -> Angle:
     angle = parse_angle(text, decimal=table.decimal or ".")
     if angle is None:
         raise _refuse(table, row, f"{text[:60]!r} is not an angle that can be read in only one way")
+    if abs(angle.degrees) > 180:
+        raise _refuse(table, row, f"{text[:60]!r} lies beyond 180°")
     return angle
 
 
@@ -322,7 +325,7 @@ def _zones(table: Table, columns: _Columns) -> list[str]:
     told = {
         _zone(table, match[1], match[2] or "", "the header")
         for text in (*table.preamble, *table.columns)
-        for match in _ZONE_TEXT.finditer(text)
+        for match in _ZONE_TEXT.finditer(_WGS84.sub("", text))
     }
     return sorted(told)
 

@@ -169,7 +169,7 @@ def _of_two(drawing: Drawing, xy: NDArray[np.float64], own: CRS, given: CRS) -> 
         note = f"The coordinates are in {own.name}, as {drawing.crs_said_by} says; {given.name} was not used."
         return own, [Remark("crs-not-used", note, "info")]
     if fits[False] and not fits[True]:
-        note = f"The file claims {own.name}, which its numbers cannot be; they were read in {given.name} of the job."
+        note = f"The file claims {own.name}, which its numbers cannot be; {given.name} of the job was used."
         return given, [Remark("crs-wrong-in-file", note, "serious")]
     try:
         places = [move_points(xy[:1], crs.to_wkt(), LON_LAT)[0] for crs in (own, given)]

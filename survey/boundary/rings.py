@@ -230,7 +230,7 @@ def _ring_polygon(
             return shapely.union_all(areas)
     if found is None:
         found = crossing(ring)
-    if abs(_twice_area(ring)) <= 0 or found is None:
+    if found is None:
         raise InputRefused(f"a ring of {label} encloses no area", file=file)
     if len(names) == len(ring):
         sides = " and ".join(described(side, names) for side in found)
