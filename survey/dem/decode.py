@@ -148,15 +148,17 @@ def convert(
     return outside
 
 
-def read_stored(stored: Stored, r0: int, r1: int, c0: int, c1: int) -> NDArray[Any]:
-    """The stored numbers of rows [r0, r1), columns [c0, c1) of the file as it lies.
+def read_stored(
+    stored: Stored, r0: int, r1: int, c0: int, c1: int, out: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """The stored numbers of rows [r0, r1), columns [c0, c1) of the file as it lies, in ``out`` if given.
 
     Raises
     ------
     InputRefused
         A block cannot be decoded.
     """
-    return _read(stored.pin, stored.band, r0, r1, c0, c1)
+    return _read(stored.pin, stored.band, r0, r1, c0, c1, out=out)
 
 
 def read_mask(stored: Stored, r0: int, r1: int, c0: int, c1: int) -> NDArray[np.bool_] | None:
@@ -173,10 +175,13 @@ def read_mask(stored: Stored, r0: int, r1: int, c0: int, c1: int) -> NDArray[np.
     return hidden
 
 
-def read_heights(stored: Stored, r0: int, r1: int, c0: int, c1: int) -> NDArray[np.float32]:
+def read_heights(
+    stored: Stored, r0: int, r1: int, c0: int, c1: int, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Heights in metres of a window inside the surface, north up and east right: float32, NaN = nothing.
 
-    Rows and columns are counted on the turned file.
+    Rows and columns are counted on the turned file. ``out`` (C-contiguous, of the window's shape) receives
+    the heights where the file holds them as they are; the result says where they stand.
 
     Raises
     ------
@@ -185,7 +190,8 @@ def read_heights(stored: Stored, r0: int, r1: int, c0: int, c1: int) -> NDArray[
     """
     top, bottom = (stored.rows - r1, stored.rows - r0) if stored.flip_rows else (r0, r1)
     left, right = (stored.cols - c1, stored.cols - c0) if stored.flip_cols else (c0, c1)
-    raw = read_stored(stored, top, bottom, left, right)
+    direct = out if stored.plain and not (stored.flip_rows or stored.flip_cols) else None
+    raw = read_stored(stored, top, bottom, left, right, direct)
     hidden = read_mask(stored, top, bottom, left, right)
     if stored.plain and len(stored.nodata) <= 2:
         if hidden is not None:
@@ -256,12 +262,22 @@ def _settle(
     )
 
 
-def _read(pin: Pin, band: int, r0: int, r1: int, c0: int, c1: int, *, masks: bool = False) -> NDArray[Any]:
+def _read(
+    pin: Pin,
+    band: int,
+    r0: int,
+    r1: int,
+    c0: int,
+    c1: int,
+    *,
+    masks: bool = False,
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]:
     opened = dataset(pin)
     window = Window(c0, r0, c1 - c0, r1 - r0)
     try:
         found: NDArray[Any] = (
-            opened.read_masks(band, window=window) if masks else opened.read(band, window=window)
+            opened.read_masks(band, window=window) if masks else opened.read(band, window=window, out=out)
         )
     except (RasterioError, CPLE_BaseError, OSError) as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200].rstrip(".")

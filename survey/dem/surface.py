@@ -122,6 +122,21 @@ class Surface:
         out[top - r0 : bottom - r0, left - c0 : right - c0] = core
         return out
 
+    def read_into(self, piece: Grid, out: NDArray[np.float32]) -> None:
+        """As :meth:`read`, into ``out`` (C-contiguous, of the piece's shape), for a piece that does not overhang.
+
+        The pages of fresh memory cost as much as decoding does: a pass over a large file reuses its own.
+        """
+        r1, c1 = piece.row0 + piece.height, piece.col0 + piece.width
+        if piece.row0 < 0 or piece.col0 < 0 or r1 > self.grid.height or c1 > self.grid.width:
+            raise ValueError("the piece overhangs the surface")
+        if self.lay is None:
+            heights = read_heights(self.stored, piece.row0, r1, piece.col0, c1, out)
+        else:
+            heights = self._inside(piece.row0, r1, piece.col0, c1)
+        if heights is not out:
+            out[...] = heights
+
     def _inside(self, r0: int, r1: int, c0: int, c1: int) -> NDArray[np.float32]:
         if self.lay is None:
             return read_heights(self.stored, r0, r1, c0, c1)
