@@ -229,6 +229,23 @@ def test_a_wrong_survey_is_explained(line, says, tmp_path):
     assert says in refused(with_survey(line), tmp_path)
 
 
+@pytest.mark.parametrize(
+    "text", ["a" + ".a" * 100_000 + " = 1\n", "[job]\n" + ("x" + ".a" * 250 + " = 1\n") * 100]
+)
+def test_keys_that_would_fill_the_memory_are_refused_unread(text, tmp_path):
+    path = tmp_path / "job.toml"
+    path.write_text(text)
+    with pytest.raises(JobError, match="holds more dots than a job file can need"):
+        load_job(path)
+
+
+@pytest.mark.parametrize("key", ["id", "date", "gsd_m", "gcp_count", "crs", "dem", "kind", "bands", "nodata"])
+def test_a_number_without_end_is_refused_like_any_other(key, tmp_path):
+    number = "0x" + "f" * 8000
+    head = f"[job]\nid = {number}\n" if key == "id" else f'[job]\nid = "a"\n[[survey]]\n{key} = {number}\n'
+    assert "a number of more than 77 digits" in refused(head, tmp_path)
+
+
 @pytest.mark.parametrize("density", ["0", "-1", "8", "26", "inf", "nan", '"2,6"', "[2.6]", "false"])
 def test_impossible_densities_are_refused(density, tmp_path):
     text = PLAIN + f"[material]\nin_situ_density_t_m3 = {density}\n"

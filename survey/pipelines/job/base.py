@@ -173,7 +173,7 @@ _WKT = re.compile(r"\s*(?:PROJ|GEOG|GEOD|COMPD|COMPOUND|BOUND|GEODETIC|PROJECTED
 
 def _crs(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
-        raise refuse(f'found {value}; write it as "EPSG:{value}"')
+        raise refuse(f'found {shown(value)}; write it as "EPSG:{shown(value)}"')
     if not isinstance(value, str):
         return value
     text = value.strip()

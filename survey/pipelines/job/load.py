@@ -19,6 +19,8 @@ from survey.pipelines.job.words import plain
 
 MAX_BYTES = 256 * 1024
 _MOST_SHOWN = 20
+_MOST_DOTS_IN_A_LINE = 300
+_MOST_DOTS = 10_000
 
 UNFILLED = "?"
 """Stands in a job that ``survey init`` wrote, where somebody must say what the files do not."""
@@ -52,6 +54,7 @@ def job_from_toml(
     text: str, path: Path, *, allow_outside: bool = False, check_files: bool = True, today: date | None = None
 ) -> Job:
     """``load_job`` for a text that would stand in ``path``."""
+    _refuse_deep_keys(text, path)
     try:
         raw = tomllib.loads(text)
     except RecursionError:
@@ -81,6 +84,14 @@ def job_from_toml(
     job._source = path
     job._allow_outside = allow_outside
     return job
+
+
+def _refuse_deep_keys(text: str, path: Path) -> None:
+    """The parser's memory grows with the square of the dots in a key: a key of 100 kB would take 20 GB."""
+    per_line = [line.count(".") for line in text.split("\n")]
+    if max(per_line) > _MOST_DOTS_IN_A_LINE or sum(per_line) > _MOST_DOTS:
+        line = per_line.index(max(per_line)) + 1
+        raise JobError(f"line {line} holds more dots than a job file can need", file=path)
 
 
 def _unfilled(value: Any, where: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ _TAKEN = {"batch.csv", "batch.html", "batch.json", "batch.log"}
 def _job_id(value: Any) -> Any:
     """The id names a folder: what could leave it, hide it or clash with the batch's own files is refused."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise refuse(f'found {value}; put it in quotes: id = "{value}"')
+        raise refuse(f'found {shown(value)}; put it in quotes: id = "{shown(value)}"')
     if not isinstance(value, str):
         return value
     if not _ID.fullmatch(value):

@@ -26,4 +26,6 @@ def shown(value: Any) -> str:
         return "a table"
     if isinstance(value, (list, tuple)):
         return "a list"
+    if isinstance(value, int) and value.bit_length() > 256:
+        return "a number of more than 77 digits"
     return plain(str(value))
