@@ -46,6 +46,7 @@ ARROWS: dict[str, set[str]] = {
 
 LENT: dict[str, set[str]] = {
     # Single modules that may reach further, each for a reason said here.
+    "survey.delivery.roles": {"rasters"},  # bands and number types tell heights from pictures
 }
 
 ONLY: dict[str, set[str]] = {
