@@ -42,6 +42,7 @@ class Meter:
 
     def file(self) -> None:
         self.files += 1
+        self.clock()
         if self.files > self.limits.files:
             self._refuse(f"holds more than {self.limits.files:,} files")
 

@@ -208,7 +208,6 @@ class _Opener:
                 self.folder(entry.path, called, depth + 1)
             elif entry.is_file(follow_symlinks=False):
                 self.meter.file()
-                self.meter.clock()
                 if _is_zip(entry.path, called):
                     self.zip(entry.path, called, called, 1)
                 else:
