@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from survey.errors import JobError, OutputError
 from survey.pipelines.job.load import UNFILLED
@@ -29,14 +29,10 @@ _SURVEY_KEYS = {
     "dsm": "dem",
     "dtm": "dtm",
     "ortho": "ortho",
-    "orthomosaic": "ortho",
-    "image": "ortho",
-    "satellite": "ortho",
+    "multispectral": "ortho",
     "checkpoints": "checkpoints",
-    "gcp": "checkpoints",
 }
 _OTHER_KEYS = {
-    "boundary": ("lease", "boundary"),
     "lease": ("lease", "boundary"),
     "pillars": ("lease", "pillars"),
     "registry": ("lease", "registry"),
@@ -44,6 +40,7 @@ _OTHER_KEYS = {
     "targets": ("assess", "targets"),
     "points": ("assess", "points"),
 }
+_BOUNDARY, _PILLARS = ("lease", "boundary"), ("lease", "pillars")
 _ORDER = ("dem", "dtm", "ortho", "checkpoints")
 
 
@@ -52,11 +49,13 @@ class Found:
     """A file of the delivery and what it was taken for."""
 
     name: str
+    role: str
     key: str
     day: date | None
     day_source: str
     why: str
     doubts: tuple[str, ...]
+    unknown: tuple[str, ...]
 
 
 @dataclass
@@ -109,32 +108,37 @@ def draft_from(guesses: Iterable[Guess], job_id: str, delivery: str) -> Draft:
     surveyed: list[Found] = []
     others: dict[tuple[str, str], list[Found]] = {}
     unused = []
-    for guess in sorted(guesses, key=lambda g: _name_of(g.file)):
-        name, role = _name_of(guess.file), (guess.role or "").casefold()
-        if role in _SURVEY_KEYS:
-            surveyed.append(_found(guess, name, _SURVEY_KEYS[role]))
-        elif role in _OTHER_KEYS:
-            others.setdefault(_OTHER_KEYS[role], []).append(_found(guess, name, role))
+    for guess in sorted(guesses, key=lambda g: g.file.display_name):
+        if guess.role in _SURVEY_KEYS:
+            surveyed.append(_found(guess, _SURVEY_KEYS[guess.role]))
+        elif guess.role in _OTHER_KEYS:
+            home = _OTHER_KEYS[guess.role]
+            others.setdefault(home, []).append(_found(guess, home[1]))
         else:
-            unused.append((name, guess.why or "not recognised"))
+            unused.append((guess.file.display_name, guess.why))
     if not any(found.key in ("dem", "dtm", "ortho") for found in surveyed):
         raise JobError(
             "the delivery holds no file that could be a DEM or an image",
             file=delivery,
             mend="survey template prints a job file that can be filled in by hand.",
         )
+    if _BOUNDARY not in others and _PILLARS in others:
+        # A list of pillars is a boundary too, in the order in which they stand.
+        others[_BOUNDARY] = others.pop(_PILLARS)
     return Draft(job_id, delivery, _grouped(surveyed), others, tuple(unused))
 
 
-def _name_of(file: Any) -> str:
-    return str(getattr(file, "display_name", file))
-
-
-def _found(guess: Guess, name: str, key: str) -> Found:
-    day = guess.date
-    if isinstance(day, str):
-        day = date.fromisoformat(day)
-    return Found(name, key, day, guess.date_source or "", guess.why or "", tuple(guess.doubts or ()))
+def _found(guess: Guess, key: str) -> Found:
+    return Found(
+        guess.file.display_name,
+        guess.role,
+        key,
+        guess.date,
+        guess.date_source,
+        guess.why,
+        guess.doubts,
+        guess.unknown,
+    )
 
 
 def _grouped(surveyed: Sequence[Found]) -> tuple[DraftSurvey, ...]:
@@ -164,7 +168,17 @@ def _grouped(surveyed: Sequence[Found]) -> tuple[DraftSurvey, ...]:
         if found.day is not None and not group.day_source:
             group.day_source = found.day_source
         group.files.setdefault(found.key, []).append(found)
+    for group in groups.values():
+        _prefer_pictures(group)
     return tuple(sorted(groups.values(), key=lambda g: (g.day is None, g.day or date.min, _first_name(g))))
+
+
+def _prefer_pictures(group: DraftSurvey) -> None:
+    """A multispectral image that came beside an orthomosaic is not a second candidate for it."""
+    images = group.files.get("ortho", [])
+    pictures = [found for found in images if found.role == "ortho"]
+    if pictures and len(pictures) < len(images):
+        group.files["ortho"] = pictures
 
 
 def _first_name(group: DraftSurvey) -> str:
@@ -242,9 +256,13 @@ def _survey_lines(survey: DraftSurvey) -> list[str]:
         ]
     for key in _ORDER:
         lines += _file_lines(key, survey.files.get(key, []))
-    if "dem" in survey.files or "dtm" in survey.files:
+    rasters = [found for key in ("dem", "dtm", "ortho") for found in survey.files.get(key, [])]
+    if any("height reference" in found.unknown for found in rasters):
         lines.append(f'height = "{UNFILLED}"  # EGM2008, EGM96, ellipsoidal, MSL or local: ask the surveyor')
-    lines.append('#crs = "EPSG:…"  # only if the rasters carry none')
+    if any("coordinate reference system" in found.unknown for found in rasters):
+        lines.append(f'crs = "{UNFILLED}"  # a raster carries none; as "EPSG:32643": ask the surveyor')
+    if rasters and all(found.role == "multispectral" for found in rasters):
+        lines.append('#kind = "satellite"  # if it is a satellite image')
     return lines
 
 
@@ -311,8 +329,9 @@ def job_for_delivery(path: Path) -> Job:
 
     path = Path(path)
     text = job_text(look(path))
-    # A height system that nobody gave is a finding of the check, not a reason to refuse the delivery.
-    without = "\n".join(line for line in text.splitlines() if not line.startswith(f'height = "{UNFILLED}"'))
+    # A height or reference system that nobody gave is a finding of the check, no reason to refuse.
+    findings = (f'height = "{UNFILLED}"', f'crs = "{UNFILLED}"')
+    without = "\n".join(line for line in text.splitlines() if not line.startswith(findings))
     try:
         return job_from_toml(without, Path(os.path.abspath(path)).parent / "job.toml")
     except JobError as error:

@@ -327,31 +327,23 @@ def test_resolve_refuses_what_went_away(tmp_path):
         job.resolve("../x")
 
 
-class FakeFile:
-    def __init__(self, display_name: str, path: str):
-        self.display_name, self.path, self.bytes = display_name, path, 1
-
-
-class FakeDelivery:
-    def __init__(self, *names: str):
-        self.files = [FakeFile(name, f"/tmp/unpacked/{i}") for i, name in enumerate(names)]
-
-
 def test_with_a_delivery_paths_are_those_inside_it(tmp_path):
-    text = PLAIN.replace('id = "A-1"', 'id = "A-1"\ndelivery = "delivery.zip"')
+    from survey.delivery import open_delivery
+
+    text = PLAIN.replace('id = "A-1"', 'id = "A-1"\ndelivery = "sent"')
     path = tmp_path / "job.toml"
     path.write_text(text)
-    (tmp_path / "delivery.zip").touch()
+    (tmp_path / "sent" / "sub").mkdir(parents=True)
+    for name in ("2024.tif", "sub/2025.tif", "café.kml"):
+        (tmp_path / "sent" / name).write_bytes(b"x")
     job = load_job(path)
-    delivery = FakeDelivery("2024.tif", "sub/2025.tif", "café.kml")
-    assert job.resolve("./2024.tif", delivery) == Path("/tmp/unpacked/0")
-    assert job.resolve("cafe\u0301.kml", delivery) == Path("/tmp/unpacked/2")
-    with pytest.raises(
-        InputRefused, match=r'no file called "2025.tif"\. The nearest name in it is "sub/2025.tif"'
-    ):
-        job.resolve("2025.tif", delivery)
-    with pytest.raises(InputRefused, match="2 files"):
-        job.resolve("a.tif", FakeDelivery("a.tif", "a.tif"))
+    with open_delivery(tmp_path / "sent") as delivery:
+        assert job.resolve("./2024.tif", delivery).read_bytes() == b"x"
+        assert job.resolve("cafe\u0301.kml", delivery).read_bytes() == b"x"
+        with pytest.raises(InputRefused, match=r'no file called "2025.tif"\. Did you mean "sub/2025.tif"'):
+            job.resolve("2025.tif", delivery)
+    with pytest.raises(ValueError, match="open it and hand it over"):
+        job.resolve("2024.tif")
     path.write_text(text.replace('"2025.tif"', '"../2025.tif"'))
     with pytest.raises(JobError, match="cannot point out of it"):
         load_job(path)

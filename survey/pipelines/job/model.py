@@ -137,9 +137,7 @@ class Job(Section):
         if self.head.delivery is not None and name != self.head.delivery:
             if delivery is None:
                 raise ValueError("the job's files lie in its delivery: open it and hand it over")
-            from survey.pipelines.job.files import in_delivery
-
-            return in_delivery(name, delivery)
+            return Path(delivery.find(name).path)
         from survey.pipelines.job.paths import check_path
 
         problem = check_path(name, "either", {"folder": self._folder, "allow_outside": self._allow_outside})
