@@ -163,6 +163,12 @@ def make_site(
     face = float(rng.uniform(35, 80))
     repose = float(rng.uniform(30, 38))
     level = world.terrain.level_at(e, n)
+    pour = math.tan(math.radians(repose))
+
+    def poured(least: float, most: float) -> float:
+        """Height of a tipped heap: what its footprint, a share of ``size``, allows."""
+        return float(np.clip(depth, least * size * pour, most * size * pour))
+
     before: tuple[Thing, ...] = ()
     body: Body
 
@@ -210,8 +216,7 @@ def make_site(
         across = float(rng.uniform(0.7, 1.1)) * size
         body = Wedge(Rectangle(e, n, 1.5 * size, across, float(rng.uniform(0, 360))), depth, -1)
     elif shape == "cone":
-        tall = min(depth, 0.62 * size)
-        body = Cone(e, n, level + tall, repose, size)
+        body = Cone(e, n, level + poured(0.55, 0.95), repose, size)
     elif shape == "flat top":
         body = Relief(blob(rng, e, n, size, 0.7), Faces(min(depth, 0.5 * size), repose), 1)
     elif shape == "windrow":
@@ -223,29 +228,26 @@ def make_site(
     elif shape == "cones":  # tipped load by load
         loads = int(rng.integers(3, 7))
         spots = [(e + x * size * 0.5, n + y * size * 0.5) for x, y in rng.uniform(-1, 1, (loads, 2))]
-        tall = max(0.9, min(depth, 0.35 * size))
+        tall = poured(0.3, 0.5)
+        tops = [world.terrain.level_at(*spot) + tall * float(rng.uniform(0.7, 1)) for spot in spots]
         body = Several(
-            tuple(
-                Cone(
-                    x, y, world.terrain.level_at(x, y) + tall * float(rng.uniform(0.7, 1)), repose, 0.6 * size
-                )
-                for x, y in spots
-            )
+            tuple(Cone(*spot, top, repose, 0.6 * size) for spot, top in zip(spots, tops, strict=True))
         )
     elif shape == "against a wall":
         way = float(rng.uniform(0, 360))
         c, s = math.cos(math.radians(way)), math.sin(math.radians(way))
         wall = Rectangle(e + 0.35 * size * c, n + 0.35 * size * s, 0.6, 1.6 * size, way)
-        before = (Thing(Wall(wall, level + depth + 0.8), m.METAL),)
+        before = (Thing(Wall(wall, level + 0.9 * size * pour + 0.8), m.METAL),)
         side = Rectangle(e - 0.65 * size * c, n - 0.65 * size * s, 2 * size, 3 * size, way)
-        tall = min(depth, 0.55 * size)
+        tall = poured(0.5, 0.9)
         apex = (e + 0.3 * size * c, n + 0.3 * size * s)
         body = Cone(*apex, world.terrain.level_at(*apex) + tall, repose, 1.1 * size, keep=side)
     elif shape == "in a pit":
-        pit = Surface(blob(rng, e, n, size * 0.9, 0.5), Faces(depth, max(face, 50)), level, -1, 0.1 * size)
+        deep = max(depth, 0.25 * size)
+        pit = Surface(blob(rng, e, n, size * 0.9, 0.5), Faces(deep, max(face, 50)), level, -1, 0.1 * size)
         before = (Thing(pit, m.NATURAL),)
-        tall = min(0.9 * depth, 0.35 * size)
-        body = Cone(e, n, level - depth + tall, repose, 0.6 * size)
+        tall = min(0.9 * deep, 0.5 * size * pour)
+        body = Cone(e, n, level - deep + tall, repose, 0.6 * size)
     else:
         raise ValueError(f"{shape!r} is none of {PIT_SHAPES + HEAP_SHAPES}")
 
