@@ -25,8 +25,8 @@ ARROWS: dict[str, set[str]] = {
     "jit": {"errors"},
     "raster_env": {"errors"},
     "tables": {"errors", "remark"},
-    # Files in, files out, and the hands that work: they know no room.
-    "delivery": GROUND,
+    # Files in, files out, and the hands that work: they know files and types, and no room.
+    "delivery": GROUND | {"rasters"},
     "archive": GROUND,
     "blocks": GROUND,
     "rasters": GROUND,
