@@ -130,6 +130,8 @@ def _loaded(command: str, path: Path, options: Options) -> Job | SurveyError:
         return load_for(command, path, options)
     except SurveyError as error:
         return error
+    except Exception as error:
+        return SurveyError(explained(error))
 
 
 def _refuse_twins(jobs: Sequence[tuple[Path, Job | SurveyError]]) -> None:

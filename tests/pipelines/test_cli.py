@@ -264,6 +264,24 @@ def test_one_bad_job_stops_no_other(fakes, tmp_path, capsys):
     assert "6 jobs: 2 done, 4 failed; 1 with breaches." in capsys.readouterr().out
 
 
+def test_a_fault_while_a_job_is_read_stops_no_other(fakes, monkeypatch, tmp_path):
+    from survey.pipelines import batch
+
+    load = batch.load_for
+
+    def faulty(command, path, options):
+        if path.name == "0.toml":
+            raise ZeroDivisionError
+        return load(command, path, options)
+
+    monkeypatch.setattr(batch, "load_for", faulty)
+    jobs = [job_of(tmp_path, "", f"{i}.toml", f"J-{i}") for i in range(2)]
+    assert survey("run", *jobs, "-o", tmp_path / "runs") == 3
+    rows = table(tmp_path / "runs" / "batch.csv")
+    assert [(row["job"], row["state"]) for row in rows] == [("0", "failed"), ("J-1", "done")]
+    assert "Internal fault (ZeroDivisionError)" in rows[0]["message"]
+
+
 def test_a_batch_without_failures_ends_with_0_or_with_its_breaches(fakes, tmp_path):
     fine = [job_of(tmp_path, "", f"{i}.toml", f"J-{i}") for i in range(2)]
     assert survey("run", *fine, "-o", tmp_path / "a") == 0
