@@ -371,8 +371,10 @@ def test_metres_in_a_geographic_system(tmp_path):
         read(tmp_path, table(rows, "Pillar,Easting,Northing"), crs="EPSG:32643")
 
 
-WORDS = ["Pillar", "Latitude", "Longitude", "24.5", "75.1", "P1", ",", "\n", ";", "°", "N", "E", "0", "-", '"',
-         "\t",         "Easting", "Northing", "459000", "2799000", "Zone", "43N", "अक्षांश", "nan", "1e400"]  # fmt: skip
+WORDS = [
+    "Pillar", "Latitude", "Longitude", "24.5", "75.1", "P1", ",", "\n", ";", "°", "N", "E", "0", "-", '"', "\t",
+    "Easting", "Northing", "459000", "2799000", "Zone", "43N", "अक्षांश", "nan", "1e400",
+]  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)
