@@ -14,8 +14,9 @@ from survey.dem.refuse import (
     refuse_pictures,
     remark_on_precision,
     undeclared_nodata,
+    usual_heights,
 )
-from survey.dem.sample import first_look
+from survey.dem.sample import first_look, take
 from survey.dem.surface import Surface
 from survey.dem.units import height_unit_of
 from survey.errors import InputRefused
@@ -88,9 +89,17 @@ def open_surface(
     samples = first_look(raster, stored)
     nothing = undeclared_nodata(stored, samples, declared=declared)
     notes += nothing.remarks
+    if raster.sparse_blocks and not declared and 0.0 not in nothing.values:
+        raise InputRefused(
+            f"{raster.sparse_blocks} of its blocks were never written, and it declares no nodata: they would "
+            "be read as ground at zero",
+            file=raster.name,
+            mend="Declare the nodata value: gdal_edit.py -a_nodata -9999 FILE",
+        )
     if nothing.values:
         stored = replace(stored, nodata=(*stored.nodata, *nothing.values))
-        samples = first_look(raster, stored)
+        samples = [take(stored, sample.window) for sample in samples]
+    stored = replace(stored, usual=usual_heights(stored, nothing.lowest_m, nothing.highest_m))
 
     grid, stored, lay, scale, laid_notes = _grid(raster, placement, stored, interpolate)
     notes += laid_notes

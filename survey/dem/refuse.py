@@ -23,6 +23,7 @@ from survey.remark import Remark
 
 FAR_M = 30.0
 """A constant that stands this far off all other heights is no ground."""
+UNSEEN_ZERO_M = 50.0
 MANY = 16
 SMALLEST_SIDE = 3
 SMALLEST_CELL_M, LARGEST_CELL_M = 0.002, 1000.0
@@ -95,6 +96,8 @@ class Nothing:
 
     values: tuple[float, ...]
     remarks: tuple[Remark, ...]
+    lowest_m: float  # of the ground that was seen
+    highest_m: float
 
 
 def undeclared_nodata(stored: Stored, samples: Sequence[Sample], *, declared: bool) -> Nothing:
@@ -152,7 +155,40 @@ def undeclared_nodata(stored: Stored, samples: Sequence[Sample], *, declared: bo
                 "caution",
             )
         )
-    return Nothing(tuple(sorted(found)), tuple(remarks))
+    if 0.0 not in found and _zero_is_impossible(stored, low, high):
+        found[0.0] = 0
+        remarks.append(
+            Remark(
+                "zero-is-nothing",
+                f"cells of exactly zero, if there are any, are read as not measured: all ground seen in the "
+                f"first look lies between {low:.0f} and {high:.0f} m",
+                "info",
+            )
+        )
+    return Nothing(tuple(sorted(found)), tuple(remarks), low, high)
+
+
+def _zero_is_impossible(stored: Stored, low: float, high: float) -> bool:
+    """Is a stored zero farther from the ground seen than that ground is tall?
+
+    Mosaics are often filled with zeros beside a declared nodata value, in places that a first look misses.
+    """
+    if not low <= high or 0.0 in stored.nodata:
+        return False
+    zero = stored.offset
+    return max(low - zero, zero - high) > max(UNSEEN_ZERO_M, high - low)
+
+
+def usual_heights(stored: Stored, low: float, high: float) -> tuple[float, float]:
+    """The widest range around the ground seen that holds no nodata value: see ``Stored.usual``."""
+    floor, ceiling = LOWEST_M, HIGHEST_M
+    for value in stored.nodata:
+        height = value * stored.scale + stored.offset
+        if floor <= height < low:
+            floor = (height + low) / 2
+        elif high < height <= ceiling:
+            ceiling = (height + high) / 2
+    return floor, ceiling
 
 
 def _candidates(values: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -57,20 +57,21 @@ def take(stored: Stored, window: Window) -> Sample:
 
 
 def windows(raster: RasterDescription) -> list[Window]:
-    """At most 27 windows on whole blocks, sorted by place."""
+    """At most 28 windows on whole blocks, sorted by place."""
     rows, cols = raster.block
     height, width = raster.height, raster.width
     # A strip goes right across; a few bands of strips do what a lattice of tiles does.
     across = cols >= width
     band_rows = rows if not across else max(rows, min(64, STRIP_CELLS // max(width, 1)))
-    tall, wide = min(band_rows, max(TILE_SIDE, 1)), min(cols, width if across else TILE_SIDE)
-    starts_r = _spread(height, rows, 7 if across else 5)
+    tall, wide = min(band_rows, TILE_SIDE), min(cols, width if across else TILE_SIDE)
+    # A strip may hold the whole file; it is then looked at in several places all the same.
+    starts_r = _spread(height, min(rows, tall), 7 if across else 5)
     starts_c = [0] if across else _spread(width, cols, 5)
     chosen = {(r, c) for r in starts_r for c in starts_c}
-    if raster.written is not None and raster.tiled:
-        per_row = -(-width // cols)
-        per_band = per_row * -(-height // rows)
-        for index in raster.written:
+    per_row = -(-width // cols)
+    per_band = per_row * -(-height // rows)
+    for index in (*(raster.written or ()), raster.first_sparse):
+        if index is not None:
             r, c = divmod(index % per_band, per_row)
             chosen.add((r * rows, c * cols))
     return sorted({(r, min(r + tall, height), c, min(c + wide, width)) for r, c in chosen})

@@ -48,6 +48,7 @@ class RasterDescription:
     alpha_band: int | None
     sparse_blocks: int
     written: tuple[int, int] | None
+    first_sparse: int | None
     crs_wkt: str | None
     transform: tuple[float, float, float, float, float, float] | None
     area_or_point: str
@@ -201,6 +202,7 @@ def _describe(pin: Pin, tiff: Tiff | None, limits: RasterLimits) -> RasterDescri
         alpha_band=colors.index("alpha") + 1 if "alpha" in colors else None,
         sparse_blocks=tiff.main.sparse_blocks if tiff is not None else 0,
         written=tiff.main.written if tiff is not None else None,
+        first_sparse=tiff.main.first_sparse if tiff is not None else None,
         crs_wkt=opened.crs.to_wkt(version="WKT2_2019") if opened.crs else None,
         transform=(a.a, a.b, a.c, a.d, a.e, a.f) if placed else None,
         area_or_point=lookup.get("AREA_OR_POINT", "Area"),

@@ -18,7 +18,7 @@ class RasterLimits:
 
     cells: int = 25_000_000_000
     decoded_bytes: int = 400_000_000_000
-    block_bytes: int = 512 * 1024 * 1024
+    block_bytes: int = 256 * 1024 * 1024
     bands: int = 256
     inflation: float = 5_000.0
     """Decoded bytes per byte of the file, once more than ``inflation_from_bytes`` would be decoded."""

@@ -108,6 +108,7 @@ class Directory:
     orientation: int
     extra_samples: tuple[int, ...]
     written: tuple[int, int] | None  # first and last block that was written, in file order
+    first_sparse: int | None
     nodata: str | None = None
     placed: bool = False  # has an own geotransform
     has_geokeys: bool = False
@@ -309,6 +310,7 @@ class _Reader:
             orientation=one(274, 1),
             extra_samples=tuple(int(v) for v in self._numbers(tags[338], 1 << 12)) if 338 in tags else (),
             written=(int(order[0]), int(order[-1])) if order.size else None,
+            first_sparse=int(np.argmin(written)) if where.size < blocks else None,
             nodata=text(42113),
             placed=(33550 in tags and 33922 in tags) or 34264 in tags,
             has_geokeys=34735 in tags,

@@ -222,6 +222,37 @@ def test_two_kinds_of_nothing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.isnan(surface.read(surface.grid)), expected)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_four_kinds_of_nothing(tmp_path: Path, dtype: str) -> None:
+    data = hills(160, 160).astype(dtype)
+    expected = np.zeros(data.shape, bool)
+    for i, value in enumerate((-9999, -5555, -32768, 0)):
+        part = (slice(0, 160), slice(20 * i, 20 * i + 12))
+        data[part] = value
+        expected[part] = True
+    surface = open_surface(write(tmp_path / "dem.tif", data, nodata=-9999))
+    heights = surface.read(surface.grid)
+    np.testing.assert_array_equal(np.isnan(heights), expected)
+    np.testing.assert_allclose(heights[~expected], data[~expected], atol=1e-4)
+
+
+def test_zeros_that_the_first_look_misses_are_not_ground(tmp_path: Path) -> None:
+    big = np.tile(hills(), (20, 20))
+    big[310:330, 410:450] = 0
+    path = write(tmp_path / "dem.tif", big, nodata=-9999, tiled=True, blockxsize=128, blockysize=128)
+    surface = open_surface(path)
+    assert "zero-is-nothing" in codes(surface)
+    assert np.isnan(surface.read(surface.grid)).sum() == 20 * 40
+
+
+def test_low_ground_may_hold_zeros(tmp_path: Path) -> None:
+    """A tidal flat: zeros among heights of both signs are heights."""
+    flat = hills(base=5.0)
+    flat[50, 50] = 0
+    surface = open_surface(write(tmp_path / "dem.tif", flat))
+    assert np.isfinite(surface.read(surface.grid)).all()
+
+
 def test_zeros_near_sea_level_are_nobodys_guess(tmp_path: Path) -> None:
     beach = hills(base=24.0)  # 5 to 43 m
     data = np.where(BORDER, np.float32(0), beach)
@@ -502,6 +533,22 @@ KINDS = {
 @pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS.keys())
 def whole_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return write(tmp_path_factory.mktemp("whole") / "dem.tif", hills(), **request.param).read_bytes()
+
+
+def test_sparse_blocks_near_sea_level_are_refused(tmp_path: Path) -> None:
+    for nodata in (None, -9999):
+        with rasterio.open(
+            tmp_path / "s.tif", "w", driver="GTiff", width=512, height=512, count=1, dtype="float32",
+            crs="EPSG:32643", transform=PLACE, tiled=True, blockxsize=128, blockysize=128, SPARSE_OK=True,
+            nodata=nodata,
+        ) as out:  # fmt: skip
+            out.write(hills(128, 128, base=20.0), 1, window=rasterio.windows.Window(128, 256, 128, 128))
+        if nodata is None:
+            with pytest.raises(InputRefused, match="never written"):
+                open_surface(tmp_path / "s.tif")
+        else:
+            surface = open_surface(tmp_path / "s.tif")
+            assert np.isfinite(surface.read(surface.grid)).sum() == 128 * 128
 
 
 def judged(path: Path) -> NDArray[np.float32] | None:
