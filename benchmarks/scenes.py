@@ -125,6 +125,7 @@ def _base(d: Draw) -> dict[str, Any]:
         "site_radius_m": (4.5, 16.0),
         "site_depth_m": (0.5, 6.0),
         "heap_share": d.between(0.15, 0.5),
+        "spoil_share": 0.2,
         "groves_standing": d.count(1, 5),
         "groves_grown": d.count(0, 1),
         "groves_felled": d.count(0, 1),
@@ -142,7 +143,7 @@ def _base(d: Draw) -> dict[str, Any]:
 def _hilly(d: Draw, o: dict[str, Any]) -> dict[str, Any]:
     terrain = replace(
         o["terrain"], relief_m=d.between(10, 25), valley_m=d.between(3, 9),
-        escarpment_m=d.one(0.0, d.between(4, 15)), longest_m=d.between(300, 900), hurst=d.between(0.85, 1.0),
+        escarpment_m=d.one(0.0, d.between(4, 15)), longest_m=d.between(500, 1000), hurst=d.between(0.85, 1.0),
     )  # fmt: skip
     cell = o["cell_m"]
     shift = {"east_m": d.either(d.between(0, 0.9) * cell), "north_m": d.either(d.between(0, 0.9) * cell)}

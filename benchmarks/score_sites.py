@@ -11,6 +11,9 @@ pit) and IoU ≥ 0.3 or the found centroid lies in the true outline. Printed and
 * share of right zones, of all found sites and of those with at least 80 % of their volume in one zone;
 * false sites per 50 ha, by what is really there; missed sites by form, depth and what became of them.
 
+With ``--single`` only the later survey is delivered, and all pits and heaps that stand in it, old and new,
+are to be found from the shape of the ground (those of at least 40 m² and 1 m).
+
 Smaller or shallower true sites neither help nor hurt. A second piece of a true site counts as false.
 Rows are appended to OUT.rows.jsonl as they come; a run that was stopped goes on where it was.
 """
@@ -29,7 +32,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,6 +49,7 @@ from survey.sample_data.truth import SiteTruth
 
 MIN_AREA_M2 = 40.0
 MIN_SIGMAS = 3.0
+EXISTING_M = 1.0  # from one survey: what the roughness of the ground cannot hide
 IOU = 0.3
 NO_COMMAND = 3
 
@@ -111,32 +115,29 @@ def to_world(feature: dict[str, Any], epsg: int) -> BaseGeometry:
     ).buffer(0)
 
 
-def row_of(one: Case, scene: Scene, run: Path, seconds: float) -> dict[str, Any]:
+def row_of(one: Case, scene: Scene, run: Path, seconds: float, single: bool = False) -> dict[str, Any]:
     """What became of each true and each found site of a scene, as plain data."""
     truth = scene.truth
     features = json.loads((run / "sites.geojson").read_text())["features"]
     found = [
         Found(to_world(f, scene.world.epsg), f["properties"])
         for f in features
-        if str(f["properties"].get("status", "changed")).startswith("changed")
+        if str(f["properties"].get("status", "changed")).startswith("existing" if single else "changed")
     ]
     record = json.loads((run / "record.json").read_text())
-    true = list(truth.sites)
+    true = list(truth.existing if single else truth.sites)
     matched = match(found, true)
     of_true = {j: (i, overlap) for i, j, overlap in matched}
     of_found = {i: j for i, j, _ in matched}
-    measured_m2 = float(
-        min(
-            np.isfinite(a).sum() * g.cell_area_m2
-            for a, g in zip((scene.before, scene.after), scene.grids, strict=True)
-        )
-    )
+    surveys = zip((scene.before, scene.after), scene.grids, strict=True)
+    measured_m2 = float(min(np.isfinite(heights).sum() * grid.cell_area_m2 for heights, grid in surveys))
+    limit_m = EXISTING_M if single else MIN_SIGMAS * truth.sigma_m
     sites = []
     for j, site in enumerate(true):
         row: dict[str, Any] = {
             "id": site.id, "kind": site.kind, "shape": site.shape, "zone": site.zone,
             "area_m2": site.area_m2, "volume_m3": site.volume_m3, "max_depth_m": site.max_depth_m,
-            "sigmas": site.max_depth_m / truth.sigma_m, "counts": counts(site, truth.sigma_m),
+            "sigmas": site.max_depth_m / truth.sigma_m, "counts": counts(site, limit_m / MIN_SIGMAS),
             "zone_share": max(site.zone_m3.values()) / site.volume_m3,
             "outside_m3": site.outside_m3,
             "measured_share": site.measured_share, "neighbour": site.neighbour,
@@ -266,9 +267,17 @@ def run_command(name: str, job: Path, out: Path, in_process: bool, timeout_s: fl
 
 
 def score_one(
-    seed: int, index: int, families: tuple[str, ...], in_process: bool, keep: str | None, timeout_s: float
+    seed: int,
+    index: int,
+    families: tuple[str, ...],
+    in_process: bool,
+    keep: str | None,
+    timeout_s: float,
+    single: bool = False,
 ) -> dict[str, Any]:
     one = case(seed, index, families)
+    if single:
+        one = replace(one, form=replace(one.form, epochs=(1,)))
     scene = make_scene(one.seed, one.options)
     folder = Path(keep) / one.form.job_id if keep else Path(tempfile.mkdtemp(prefix="score-"))
     try:
@@ -282,7 +291,7 @@ def score_one(
                 "index": index, "family": one.family, "seed": one.seed, "ok": False, "exit": code,
                 "said": said,
             }  # fmt: skip
-        return row_of(one, scene, run, seconds)
+        return row_of(one, scene, run, seconds, single)
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -427,6 +436,7 @@ def main() -> int:
     parser = arguments(__doc__ or "", "score_sites.json", 2 * len(FAMILIES))
     parser.add_argument("--families", default=",".join(FAMILIES), help="some of them, comma-separated")
     parser.add_argument("--keep", metavar="DIR", help="keep deliveries, truth and runs here")
+    parser.add_argument("--single", action="store_true", help="deliver the later survey only: old digging")
     given = parser.parse_args()
     families = tuple(given.families.split(","))
     if unknown := set(families) - set(FAMILIES):
@@ -440,7 +450,16 @@ def main() -> int:
     rows = resumable(
         path,
         range(given.scenes),
-        lambda i: (score_one, given.seed, i, families, given.in_process, given.keep, given.timeout),
+        lambda i: (
+            score_one,
+            given.seed,
+            i,
+            families,
+            given.in_process,
+            given.keep,
+            given.timeout,
+            given.single,
+        ),
         given.pool,
     )
     report(rows, given.out)

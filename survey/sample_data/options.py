@@ -46,6 +46,7 @@ class SceneOptions:
     site_radius_m: tuple[float, float] = (4.5, 16.0)
     site_depth_m: tuple[float, float] = (0.7, 6.0)
     heap_share: float = 0.3
+    spoil_share: float = 0.0  # of the pits outside the lease, with a spoil heap beside them
     shapes: tuple[str, ...] = ()  # of the first sites, in order; then drawn by lot
 
     # What is no digging

@@ -22,6 +22,7 @@ from .shapes import (
     Cone,
     Faces,
     Outline,
+    Paint,
     Path,
     Ragged,
     Rectangle,
@@ -127,7 +128,45 @@ def _sites(world: World, room: Room, changes: list[Change]) -> None:
         if spot is None:
             continue
         changes.append(make_site(world, rng, f"site-{k:02d}", shape, spot, size))
+        if shape in PIT_SHAPES and zone != "lease":
+            _beside(world, room, rng, changes, k, spot, size)
     _backfill(world, rng, changes)
+
+
+def _beside(
+    world: World,
+    room: Room,
+    rng: np.random.Generator,
+    changes: list[Change],
+    k: int,
+    spot: tuple[float, float],
+    size: float,
+) -> None:
+    """What diggers leave beside a pit: now and then a spoil heap, often a wheel track that leads away."""
+    spoil, track = rng.random() < world.options.spoil_share, rng.random() < 0.5
+    if spoil and size > 6:
+        small = float(rng.uniform(0.35, 0.55)) * size
+
+        def next_to(e: Floats, n: Floats, d: Floats) -> Floats:
+            gap = np.hypot(e - spot[0], n - spot[1]) - 1.15 * size - small
+            return gap < 3 * room.margin_m  # type: ignore[no-any-return]
+
+        place = room.place(rng, small, next_to)
+        if place:
+            shape = str(rng.choice(["cones", "flat top"]))
+            changes.append(make_site(world, rng, f"spoil-{k:02d}", shape, place, small))
+    if track:
+        way, bend = rng.uniform(0, 2 * math.pi), rng.uniform(-0.8, 0.8)
+        points = tuple(
+            (
+                spot[0] + 0.9 * size * math.cos(way) + t * math.cos(way + bend * t / 60),
+                spot[1] + 0.9 * size * math.sin(way) + t * math.sin(way + bend * t / 60),
+            )
+            for t in np.linspace(0, 70, 8).tolist()
+        )
+        path = Path(points, 1.6)
+        thing = Thing(Paint(path.box), m.ROAD, paint=path)
+        changes.append(Change(f"track-{k:02d}", "track", "track", after=(thing,)))
 
 
 def _backfill(world: World, rng: np.random.Generator, changes: list[Change]) -> None:

@@ -423,6 +423,16 @@ class Uneven:
         return moved + np.minimum(np.abs(moved - z) / 0.5, 1.0) * self.rough.at(east, north)
 
 
+@dataclass(frozen=True)
+class Paint:
+    """No body at all: what is only seen from above, such as a wheel track."""
+
+    box: Box
+
+    def on(self, east: Floats, north: Floats, z: Floats) -> Floats:
+        return z
+
+
 @dataclass(frozen=True, eq=False)
 class Road:
     """A carriageway cut and filled to a line of levels, with shoulders that run out to the ground."""

@@ -90,6 +90,17 @@ class Room:
         self.taken.append((float(east[k]), float(north[k]), radius_m))
         return float(east[k]), float(north[k])
 
+    def keep_off(self, road: Thing) -> None:
+        """Nothing is placed on a road."""
+        assert isinstance(road.body, Road)
+        wide = road.body.path.half_width_m + 1
+        points = np.array(road.body.path.points)
+        along = np.linspace(0, len(points) - 1, 40 * len(points))
+        east, north = (np.interp(along, np.arange(len(points)), points[:, k]) for k in (0, 1))
+        w, s, e, n = self.box
+        near = (east > w) & (east < e) & (north > s) & (north < n)
+        self.taken += [(float(x), float(y), wide) for x, y in zip(east[near], north[near], strict=True)]
+
     def outside_m(self, east: Floats, north: Floats) -> Floats:
         points = shapely.points(east, north)
         d = shapely.distance(points, self.lease.exterior)
@@ -208,7 +219,9 @@ def _standing(
     standing: list[Thing] = []
     existing: list[Change] = []
     for k in range(options.roads):
-        standing.append(_road(rng, terrain, centre, radius, reach, k))
+        road = _road(rng, terrain, centre, radius, reach, k)
+        standing.append(road)
+        room.keep_off(road)
 
     def dig(name: str, kind: str, shape: str, thing: Thing) -> None:
         standing.append(thing)
