@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     Heights = NDArray[np.float32] | NDArray[np.float64]
     Line = NDArray[np.float64]
 
-INTERVALS_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
-"""Contour intervals in use on mine plans. Rule 32(1)(b) asks for at most 10 m, 32(5)(b) for 5 m."""
+INTERVALS_M = ((0.5, 20.0), (1.0, 150.0), (5.0, 750.0), (10.0, 1500.0), (50.0, math.inf))
+"""Intervals and the relief up to which each is traced. All but the last divide 5 m and 10 m, so that the
+lines which MCDR rules 32(1)(b) (at most 10 m) and 32(5)(b) (5 m) ask for are always among those traced."""
 
 _GRAIN = float(1 << 16)
 """Vertices lie on a lattice of 2⁻¹⁶ of a cell, so that ends found by two tiles meet exactly."""
@@ -55,12 +56,12 @@ def levels_between(low: float, high: float, interval: float) -> list[float]:
     return [round(k * interval, 6) for k in range(first, last + 1)]
 
 
-def fitting_interval(relief_m: float, noise_m: float = 0.0, most: int = 60) -> float:
-    """The smallest usual interval with at most ``most`` lines and no finer than twice the noise (95 %)."""
-    for interval in INTERVALS_M:
-        if relief_m / interval <= most and interval >= 2 * noise_m:
+def fitting_interval(relief_m: float, noise_m: float = 0.0) -> float:
+    """The finest interval for a relief that is no finer than twice the noise (95 %)."""
+    for interval, most_relief in INTERVALS_M:
+        if relief_m <= most_relief and interval >= 2 * noise_m:
             return interval
-    return INTERVALS_M[-1]
+    return INTERVALS_M[-1][0]
 
 
 def trace(heights: Heights, levels: Sequence[float]) -> list[tuple[float, NDArray[np.int64]]]:
@@ -217,20 +218,3 @@ def thinned(line: Line, tolerance_m: float) -> Line:
                 [thinned(line[: far + 1], tolerance_m)[:-1], thinned(line[far:], tolerance_m)]
             )
     return shapely.get_coordinates(shapely.simplify(shapely.linestrings(line), tolerance_m))
-
-
-def rounded_for_drawing(line: Line, passes: int = 2) -> Line:
-    """Corners cut after Chaikin (1974): for the eye only, never for a measure.
-
-    Each pass moves the line by at most a quarter of its longest segment; the ends stay.
-    """
-    for _ in range(passes):
-        if len(line) < 3:
-            return line
-        closed = np.array_equal(line[0], line[-1])
-        early = 0.75 * line[:-1] + 0.25 * line[1:]
-        late = 0.25 * line[:-1] + 0.75 * line[1:]
-        cut = np.empty((2 * len(early), 2))
-        cut[0::2], cut[1::2] = early, late
-        line = np.concatenate([cut, cut[:1]]) if closed else np.concatenate([line[:1], cut[1:-1], line[-1:]])
-    return line

@@ -80,6 +80,7 @@ class DrawingOptions:
     most_cells: int = 9_000_000
     around_lease_m: float = 520.0  # the environment plan shows 500 m round the lease
     contour_interval_m: float | None = None
+    contour_cell_m: float = 1.0  # contours are traced on means over cells at least this wide
     section_spacing_m: float | None = None
     section_bearing_deg: float | None = None
     face_slope_deg: float = 30.0

@@ -95,7 +95,7 @@ def painted(rise_m: NDArray[np.float32], limit_m: float, level_m: float) -> NDAr
     edges = [float(c["high_m"]) for c in classes[:-1]]
     which = np.digitize(np.where(known, rise_m, 0.0), edges)
     table = np.array(
-        [(*rgb(str(c["colour"])), 110 if c["colour"] == NOT_SIGNIFICANT else 235) for c in classes], np.uint8
+        [(*rgb(str(c["colour"])), 80 if c["colour"] == NOT_SIGNIFICANT else 235) for c in classes], np.uint8
     )
     out[known] = table[which[known]]
     return out

@@ -433,3 +433,11 @@ def g1_table(record: Record, words: Words, numbers: Numbers) -> Table | None:
     return Table(
         heads, [[Cell(r.item), Cell(r.text), Cell(r.figure, r.interval), Cell(r.source)] for r in rows]
     )
+
+
+def exaggeration(length_m: float, heights: tuple[float, float] | None) -> float:
+    """1, 2, 3, 5 or 10 so that relief fills a fifth of the length or more: long flat sections need it."""
+    if heights is None:
+        return 1.0
+    relief = max(heights[1] - heights[0], 0.5)
+    return next((float(k) for k in (1, 2, 3, 5) if k * relief >= 0.15 * length_m), 10.0)

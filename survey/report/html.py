@@ -164,7 +164,7 @@ def _section_views(run: RunFolder, words: Words, numbers: Numbers) -> list[dict[
     """Drawings for the section viewer, and their profiles for its read-out."""
     views = []
     for k, section in enumerate(sections_of(run, words, numbers)):
-        exaggeration = _exaggeration(section.length_m, section.heights())
+        exaggeration = content.exaggeration(section.length_m, section.heights())
         drawn = draw_section(
             section, words, width_mm=190.0, exaggeration=exaggeration, most_height_mm=95.0, identity=f"s{k}-"
         )
@@ -198,14 +198,6 @@ def _first_section(sections: list[dict[str, Any]]) -> int:
         return (max(heights) - min(heights) if heights else 0.0) - (1e6 if section["site"] else 0.0)
 
     return max(range(len(sections)), key=lambda k: relief(sections[k]), default=0)
-
-
-def _exaggeration(length_m: float, heights: tuple[float, float] | None) -> float:
-    """1, 2, 5 or 10 so that relief fills a fifth of the length or more: long flat sections need it."""
-    if heights is None:
-        return 1.0
-    relief = max(heights[1] - heights[0], 0.5)
-    return next((float(k) for k in (1, 2, 5) if k * relief >= 0.15 * length_m), 10.0)
 
 
 def render_html(run: RunFolder, options: ReportOptions) -> str:

@@ -46,6 +46,11 @@ def dms(degrees: float, positive: str, negative: str) -> str:
     return f"{whole}°{minutes:02d}′{seconds / 100:05.2f}″{THIN}{letter}"
 
 
+def volume_decimals(value: float) -> int:
+    """Whole cubic metres from ten up: no survey of a mine sees less."""
+    return 0 if abs(value) >= 10 or value == 0 else 1
+
+
 def decimals_for(value: float) -> int:
     """Decimals of a number that comes without an uncertainty: three digits or more."""
     size = abs(value)
@@ -76,16 +81,16 @@ class Numbers:
         return f"{self.plain(value, decimals, sign=sign)}{joint}{unit}"
 
     def volume(self, value: float | None, *, sign: bool = False) -> str:
-        """Whole numbers from 100 up, a decimal below: no survey sees a tenth of a cubic metre in a hundred."""
+        """With the decimals of :func:`volume_decimals`."""
         if value is None or math.isnan(value):
             return self.words("not_measured")
-        return self.plain(value, 0 if abs(value) >= 100 or value == 0 else 1, sign=sign)
+        return self.plain(value, volume_decimals(value), sign=sign)
 
     def interval(self, low: float | None, high: float | None, *, sign: bool = False) -> str:
         """``low to high``, with the decimals of :meth:`volume`."""
         if low is None or high is None or math.isnan(low) or math.isnan(high):
             return self.words("not_measured")
-        places = 0 if max(abs(low), abs(high)) >= 100 else 1
+        places = volume_decimals(max(abs(low), abs(high)))
         return self.words(
             "interval",
             low=number(low, places, indian=self.indian, sign=sign),

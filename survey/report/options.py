@@ -19,8 +19,8 @@ class ReportOptions:
     """How to draw.
 
     ``scale`` and ``section_scale``: 1:n of the surface plan and of the sections; chosen by rule if not given.
-    ``sheet``: the largest sheet to use (A3 … A0). ``original``: what a copy of the plan refers to, as rule 34(3)
-    asks.
+    ``sheet``: the largest sheet to use (A3 … A0). ``original``: what a copy of the plan refers to, as rule
+    34(3) asks.
     """
 
     language: Language = "en"

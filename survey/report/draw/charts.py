@@ -1,4 +1,4 @@
-"""Small plots of how well the surveys fit: histogram, rose of residuals, noise by slope, variogram, intervals."""
+"""Small plots of how well the surveys fit: histogram, rose of residuals, noise by slope, variogram."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A section: one or two surveys, the base where there is one, faces with height and angle, the lease's edges."""
+"""A section: the surveys, the base where there is one, faces with height and angle, the lease's edges."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from survey.report.draw.svg import Svg, label, nice_step, path_of, ticks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from shapely.geometry.base import BaseGeometry
 
     from survey.report.folder import RunFolder
     from survey.report.numbers import Numbers
     from survey.report.words import Words
+
+
+_LEAST_WIDTH, _LEAST_BODY = 118.0, 14.0
+_EXAGGERATIONS = (10.0, 5.0, 3.0, 2.0, 1.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,7 @@ def sections_of(run: RunFolder, words: Words, numbers: Numbers) -> list[SectionD
         start, end = starts[name][0], starts[name][-1]
         edges: list[float] = []
         if run.lease is not None:
-            crossing = shapely.get_coordinates(shapely.intersection(row["geometry"], run.lease.boundary))
-            edges = sorted(float(np.hypot(*(point - start))) for point in crossing)
+            edges = _edges(row["geometry"], run.lease.boundary)
         found.append(
             SectionDrawing(
                 name,
@@ -127,6 +131,21 @@ def sections_of(run: RunFolder, words: Words, numbers: Numbers) -> list[SectionD
             )
         )
     return found
+
+
+def _edges(line: BaseGeometry, boundary: BaseGeometry) -> list[float]:
+    """Distances at which a line meets a boundary; its ends count if they lie on it but for rounding."""
+    import shapely
+
+    points = shapely.get_coordinates(line)
+    start, end = points[0], points[-1]
+    length = float(np.hypot(*(end - start)))
+    crossing = shapely.get_coordinates(shapely.intersection(line, boundary))
+    found = [float(np.hypot(*(point - start))) for point in crossing]
+    for far, point in ((0.0, start), (length, end)):
+        if boundary.distance(shapely.points(point)) < 0.01:
+            found.append(far)
+    return [d for k, d in enumerate(sorted(found)) if k == 0 or d - sorted(found)[k - 1] > 0.1]
 
 
 def section_title(section: SectionDrawing, words: Words) -> str:
@@ -169,15 +188,16 @@ def draw_section(
 
     Give either ``width_mm`` (the scale follows) or ``scale`` (1:scale along, exaggeration upwards; the size
     follows). With ``most_height_mm`` the exaggeration is lessened until the drawing fits. The drawing's frame
-    starts 16 mm from its left and ends 6 mm before its right edge.
+    starts 16 mm from its left and, unless it is a short section at a given scale, ends 8 mm before its right.
     """
     heights = section.heights()
     if heights is None:
         return None
-    margin_left, margin_right, margin_top, margin_bottom = 16.0, 8.0, 9.0, 13.0
+    margin_left, margin_right, margin_top, margin_bottom = 16.0, 8.0, 11.0, 13.0
     if scale is not None:
         across = 1000.0 / scale
-        width = margin_left + section.length_m * across + margin_right
+        # The title and the dates need their room above a short section too.
+        width = max(margin_left + section.length_m * across + margin_right, _LEAST_WIDTH)
     else:
         width = width_mm or 170.0
         across = (width - margin_left - margin_right) / section.length_m
@@ -185,10 +205,14 @@ def draw_section(
     pad = 0.08 * relief
     low, high = heights[0] - pad, heights[1] + pad
     up = across * exaggeration
-    if most_height_mm is not None:
-        up = min(up, (most_height_mm - margin_top - margin_bottom) / (high - low))
+    room = None if most_height_mm is None else most_height_mm - margin_top - margin_bottom
+    for times in (t for t in (*_EXAGGERATIONS, 0.5, 0.2, 0.1) if t <= exaggeration):
+        up = across * times
+        if room is None or (high - low) * up <= room:
+            break
+    # A flat section gets some sky, or the figures on its axis would lie on each other.
+    high = max(high, low + _LEAST_BODY / up)
     step = nice_step(high - low, max(2, round((high - low) * up / 12)))
-    low, high = np.floor(low / step) * step, np.ceil(high / step) * step
     body = (high - low) * up
     svg = Svg(width, margin_top + body + margin_bottom, section_title(section, words), identity=identity)
     frame = Frame(margin_left, margin_top + body, across, up, float(low))
@@ -210,7 +234,8 @@ def draw_section(
     for edge in section.edges_m:
         x = margin_left + edge * across
         svg.line(x, margin_top, x, frame.bottom, stroke="#000000", width=0.25, dash=(3, 0.8, 0.5, 0.8))
-        svg.text(x, margin_top - 1.0, words("lease_boundary"), size=2.0, anchor="middle", halo=0.6)
+        anchor = "start" if edge < 1 else "end" if edge > section.length_m - 1 else "middle"
+        svg.text(x, margin_top - 1.8, words("lease_boundary"), size=2.0, anchor=anchor, halo=0.6)
     _paint_difference(svg, section, frame)
     for trace in section.traces:
         look = LOOK.get(trace.role, LOOK["after"])
@@ -275,7 +300,7 @@ def _write_frame(
 ) -> None:
     name = section_title(section, words)
     svg.text(frame.left, 3.4, name, size=3.0, bold=True)
-    at = right
+    at = max(right, svg.width - 8.0)
     for trace in reversed(section.traces):
         look = LOOK.get(trace.role, LOOK["after"])
         svg.text(at, 3.4, trace.label, size=2.2, anchor="end")
@@ -292,7 +317,8 @@ def _write_frame(
     )
     svg.text(frame.left, frame.bottom + 11.6, compass[0], size=2.2, anchor="middle")
     svg.text(right, frame.bottom + 11.6, compass[1], size=2.2, anchor="middle")
-    note = words("section.axes", times=f"{exaggeration:.2g}")
+    true = abs(exaggeration - 1) < 1e-6
+    note = words("section.axes_true") if true else words("section.axes", times=f"{exaggeration:.2g}")
     svg.text((frame.left + right) / 2, frame.bottom + 8.0, note, size=2.2, anchor="middle", colour="#444444")
 
 

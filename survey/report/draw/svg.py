@@ -7,6 +7,7 @@ screen and paper.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
@@ -15,7 +16,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FONTS = "Survey Sans, Survey Sans Devanagari, Noto Sans, Noto Sans Devanagari, sans-serif"
+FONTS = "Survey Sans, Noto Sans, sans-serif"
+# Shaping joins signs only within one font: text with Devanagari asks for that font first.
+DEVANAGARI = "Survey Sans Devanagari, Noto Sans Devanagari, Survey Sans, sans-serif"
 MM_PER_POINT = 25.4 / 72
 
 
@@ -37,12 +40,41 @@ def path_of(lines: Iterable[NDArray[np.float64]], *, closed: bool = False) -> st
     return "".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Text on a drawing; sizes in mm, ``rotate`` in degrees clockwise about its baseline point."""
+
+    x: float
+    y: float
+    text: str
+    size: float
+    anchor: str
+    colour: str
+    bold: bool
+    rotate: float
+    halo: float
+
+    def markup(self) -> str:
+        look = ' font-weight="700"' if self.bold else ""
+        if self.rotate:
+            look += f' transform="rotate({mm(self.rotate)} {mm(self.x)} {mm(self.y)})"'
+        if any("\u0900" <= sign <= "\u097f" for sign in self.text):
+            look += f' font-family="{DEVANAGARI}"'
+        if self.halo:
+            look += f' paint-order="stroke" stroke="#ffffff" stroke-width="{mm(self.halo)}"'
+            look += ' stroke-linejoin="round"'
+        return (
+            f'<text x="{mm(self.x)}" y="{mm(self.y)}" font-size="{mm(self.size)}" text-anchor="{self.anchor}"'
+            f'{look} fill="{self.colour}">{escape(self.text)}</text>'
+        )
+
+
 class Svg:
     """Collects shapes. Colours are given as ``#rrggbb``; every text is escaped."""
 
     def __init__(self, width_mm: float, height_mm: float, title: str = "", *, identity: str = "") -> None:
         self.width, self.height, self.title, self.identity = width_mm, height_mm, title, identity
-        self._parts: list[str] = []
+        self._parts: list[str | Label] = []
         self._defs: list[str] = []
 
     def raw(self, text: str) -> None:
@@ -152,19 +184,24 @@ class Svg:
         halo: float = 0.0,
     ) -> None:
         """Text with its baseline at (x, y). ``halo``: width of a white rim that keeps it legible on lines."""
-        turn = f' transform="rotate({mm(rotate)} {mm(x)} {mm(y)})"' if rotate else ""
-        weight = ' font-weight="700"' if bold else ""
-        common = f'x="{mm(x)}" y="{mm(y)}" font-size="{mm(size)}" text-anchor="{anchor}"{weight}{turn}'
-        if halo:
-            # Two texts rather than paint-order, which PDF converters do not know.
-            self._parts.append(
-                f'<text {common} fill="#ffffff" stroke="#ffffff" stroke-width="{mm(halo)}" '
-                f'stroke-linejoin="round" aria-hidden="true">{escape(text)}</text>'
-            )
-        self._parts.append(f'<text {common} fill="{colour}">{escape(text)}</text>')
+        self._parts.append(Label(x, y, text, size, anchor, colour, bold, rotate, halo))
+
+    def for_paper(self) -> tuple[str, list[dict[str, object]]]:
+        """(the drawing without its texts, the texts inside it): the typesetter sets those itself.
+
+        What turns SVG into PDF places the vowel signs of Devanagari on top of each other; typst does not.
+        """
+        labels = [part for part in self._parts if isinstance(part, Label)]
+        inside = [n for n in labels if 0 <= n.x <= self.width and 0 <= n.y <= self.height]
+        return self._document([part for part in self._parts if isinstance(part, str)]), [
+            asdict(label) for label in inside
+        ]
 
     def markup(self, *, inline: bool = False) -> str:
         """The whole drawing. ``inline``: for a page, scaling with its column, named for screen readers."""
+        return self._document([p if isinstance(p, str) else p.markup() for p in self._parts], inline=inline)
+
+    def _document(self, parts: Sequence[str], *, inline: bool = False) -> str:
         size = f'viewBox="0 0 {mm(self.width)} {mm(self.height)}" '
         if inline:
             size += f'role="img" aria-label={quoteattr(self.title)}'
@@ -174,7 +211,7 @@ class Svg:
         defs = f"<defs>{''.join(self._defs)}</defs>" if self._defs else ""
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{FONTS}">{title}{defs}'
-            f"{''.join(self._parts)}</svg>"
+            f"{''.join(parts)}</svg>"
         )
 
 

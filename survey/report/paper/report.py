@@ -1,0 +1,266 @@
+"""``report.pdf``: the same content as the page, on A4, for the file."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from survey.grid import Bounds
+from survey.record import to_json
+from survey.report import content
+from survey.report.colours import VERDICT, VERDICT_SIGN
+from survey.report.draw import charts
+from survey.report.draw.plan import PlanLook, View, contour_interval_m, draw_plan
+from survey.report.draw.section import draw_section, sections_of
+from survey.report.folder import RunFolder
+from survey.report.numbers import Numbers
+from survey.report.options import ReportOptions
+from survey.report.paper.typeset import Drawings, typeset
+from survey.report.words import Words
+
+_MAP_WIDTH, _MAP_HEIGHT = 128.0, 104.0
+_TEXT_WIDTH = 171.0
+_MOST_SITES = 60  # with their cards; all stand in the table
+
+
+def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
+    """The whole report."""
+    words = Words(options.language)
+    numbers = Numbers(words, options.indian_digits)
+    record = run.record
+    drawings = Drawings()
+    zones = content.zone_table(record, words, numbers)
+    sites = content.site_table(record, words, numbers)
+    g1 = content.g1_table(record, words, numbers)
+    plots = record.settings.get("alignment_plots") or {}
+    made = [charts.histogram(plots, words), charts.rose(plots, words)]
+    if record.error is not None:
+        made += [charts.noise_by_slope(record.error, words), charts.variogram(record.error, words)]
+    drawn = [drawings.add(f"chart-{k}.svg", svg) for k, svg in enumerate(made)]
+    sections = sections_of(run, words, numbers)
+    views: dict[str, Any] = {}
+    for k, section in enumerate(sections):
+        svg = draw_section(
+            section,
+            words,
+            width_mm=_TEXT_WIDTH,
+            exaggeration=content.exaggeration(section.length_m, section.heights()),
+            most_height_mm=52.0 if section.kind == "site" else 60.0,
+            identity=f"s{k}-",
+        )
+        if svg is not None:
+            views[section.name] = drawings.add(f"section-{k}.svg", svg)
+    cards = content.site_cards(record, words, numbers)[:_MOST_SITES]
+    for card in cards:
+        card["section"] = views.get(card["id"])
+        card["chips"] = []
+        for p in run.pictures:
+            if p.name == "chip" and p.site == card["id"]:
+                name = drawings.picture(p.file.replace("/", "-"), (run.path / p.file).read_bytes())
+                card["chips"].append([name, numbers.date(p.date)])
+    data: dict[str, Any] = {
+        "title": content.title(record, words),
+        "author": str(record.mine.get("lessee") or ""),
+        "language": options.language,
+        "job": str(record.job.get("id", "")),
+        "dates": content.survey_dates(record, words, numbers),
+        "provenance": words(
+            "report.provenance",
+            version=record.software.get("mine-survey", ""),
+            hash=hashlib.sha256(to_json(record).encode()).hexdigest(),
+        ),
+        "mine": content.mine_lines(record, words),
+        "headline": content.headline(run, words, numbers),
+        "maps": _maps(run, words, numbers, drawings),
+        "zones": _table(zones),
+        "bars": drawings.add("bars.svg", charts.zone_bars(record.zones, words, numbers)),
+        "benches": _benches(record, words, numbers),
+        "sites": cards,
+        "site_heads": list(sites.heads) if sites else [],
+        "site_rows": _table(sites)["rows"] if sites else [],  # type: ignore[index]
+        "dismissed": _dismissed(record, words, numbers),
+        "sections": [views[s.name] for s in sections if s.kind != "site" and s.name in views],
+        "findings": _findings(record, words),
+        "methods": content.methods(run, words, numbers),
+        "charts": [chart for chart in drawn if chart],
+        "g1": _table(g1),
+        "source_heads": [words(f"sources.{key}") for key in ("role", "survey", "path", "bytes")],
+        "sources": [
+            {
+                "role": words.named("role", s.role),
+                "survey": numbers.date(s.survey) if s.survey else "",
+                "path": s.path,
+                "bytes": numbers.plain(s.bytes, 0),
+                "sha256": s.sha256,
+                "note": ", ".join(part for part in (s.crs, s.height) if part),
+            }
+            for s in record.sources
+        ],
+        "software": words("sources.software")
+        + ": "
+        + ", ".join(f"{name} {version}" for name, version in record.software.items()),
+        "settings": content.settings_table(record),
+        "signatures": [words(f"report.sign_{key}") for key in ("surveyor", "engineer", "place", "date")],
+        "words": {
+            "report": words("report.title"),
+            "page": words("report.page"),
+            "of": words("plan.of"),
+            "legend": words("legend.title"),
+            "map": words("page.map"),
+            "zones": words("page.zones"),
+            "zones_explain": words("zones.explain"),
+            "benches": words("page.benches"),
+            "sites": words("page.sites"),
+            "sites_explain": words("sites.explain"),
+            "dismissed": words("page.dismissed"),
+            "dismissed_explain": words("dismissed.explain"),
+            "sections": words("page.sections"),
+            "section_explain": words("section.explain"),
+            "findings": words("page.findings"),
+            "methods": words("page.methods"),
+            "g1": words("page.g1"),
+            "g1_explain": words("g1.explain"),
+            "sources": words("page.sources"),
+            "sources_explain": words("sources.explain"),
+            "settings": words("sources.settings"),
+            "signatures": words("report.signatures"),
+        },
+    }
+    return typeset("report.typ", data, drawings)
+
+
+def _table(table: content.Table | None) -> dict[str, Any] | None:
+    if table is None:
+        return None
+    rows = [[cell.text + (f"\n{cell.under}" if cell.under else "") for cell in row] for row in table.rows]
+    return {"heads": list(table.heads), "rows": rows}
+
+
+def _benches(record: Any, words: Words, numbers: Numbers) -> dict[str, Any] | None:
+    if not record.benches:
+        return None
+    rows = [
+        [
+            numbers.plain(b.floor_m, 1),
+            numbers.plain(b.crest_m, 1),
+            f"{numbers.volume(b.cut_m3)} ({numbers.interval(b.cut_lo_m3, b.cut_hi_m3)})",
+            f"{numbers.volume(b.fill_m3)} ({numbers.interval(b.fill_lo_m3, b.fill_hi_m3)})",
+        ]
+        for b in record.benches
+    ]
+    heads = [words("benches.from"), words("benches.to"), words("zones.cut"), words("zones.fill")]
+    return {"heads": heads, "rows": rows}
+
+
+def _dismissed(record: Any, words: Words, numbers: Numbers) -> dict[str, Any] | None:
+    if not record.dismissed:
+        return None
+    heads = [
+        words(key)
+        for key in (
+            "sites.id",
+            "dismissed.reason",
+            "sites.why",
+            "sites.zone",
+            "sites.area",
+            "zones.cut",
+            "zones.fill",
+        )
+    ]
+    rows = [
+        [
+            d.id,
+            words.named("reason", d.reason),
+            d.why,
+            words.named("zone", d.zone),
+            numbers.plain(d.area_m2, 0),
+            numbers.volume(d.cut_m3),
+            numbers.volume(d.fill_m3),
+        ]
+        for d in record.dismissed
+    ]
+    return {"heads": heads, "rows": rows}
+
+
+def _findings(record: Any, words: Words) -> list[dict[str, str]]:
+    rows = []
+    for f in content.finding_table(record, words):
+        measured = [f"{words(f'findings.{key}')}: {f[key]}" for key in ("observed", "limit") if f[key]]
+        grade = f" · {words('findings.grade', grade=f['grade'])}" if f["grade"] else ""
+        rows.append(
+            {
+                "colour": VERDICT[f["verdict"]],
+                "sign": VERDICT_SIGN[f["verdict"]],
+                "verdict": f["verdict_text"],
+                "rule": f["rule"],
+                "citation": f["citation"] + grade,
+                "message": f["message"],
+                "measured": " · ".join(measured),
+                "mend": f"{words('findings.mend')}: {f['mend']}" if f["mend"] else "",
+            }
+        )
+    return rows
+
+
+def _maps(run: RunFolder, words: Words, numbers: Numbers, drawings: Drawings) -> list[dict[str, Any]]:
+    """Change over hillshade, and the later orthomosaic, both with outlines."""
+    extent = run.extent
+    if extent is None:
+        return []
+    if run.lease is not None:
+        near = Bounds(*run.lease.bounds).grown(110.0)
+        extent = extent.intersection(near) or extent
+    scale = max(
+        (extent.east - extent.west) * 1000 / _MAP_WIDTH, (extent.north - extent.south) * 1000 / _MAP_HEIGHT
+    )
+    view = View(extent, scale)
+    change = run.picture("change")
+    stacks = []
+    if change is not None:
+        base = run.picture("hillshade", "after")
+        stacks.append(([p for p in (base, change) if p], words("picture.change"), change))
+    for name in ("ortho", "hillshade"):
+        after = run.picture(name, "after")
+        if after is not None and not (name == "hillshade" and stacks):
+            stacks.append(([after], content.picture_title(after, words, numbers), None))
+            break
+    found = []
+    for k, (pictures, caption, legend) in enumerate(stacks):
+        look = PlanLook(
+            contours=legend is None,
+            contour_m=contour_interval_m(run, scale, 50.0) if legend is None else None,
+            benches=False,
+            levels=False,
+            sections=legend is None,
+            polygons=False,
+            grid=False,
+            text_mm=1.8,
+        )
+        drawn = draw_plan(run, view, look, words, numbers, identity=f"m{k}-")
+        placed = []
+        for p in pictures:
+            file = drawings.picture(p.file.replace("/", "-"), (run.path / p.file).read_bytes())
+            x, y = view.spot(p.bounds.west, p.bounds.north)
+            placed.append(
+                {
+                    "file": file,
+                    "x": x,
+                    "y": y,
+                    "width": (p.bounds.east - p.bounds.west) * 1000 / scale,
+                    "height": (p.bounds.north - p.bounds.south) * 1000 / scale,
+                }
+            )
+        width, height = view.size
+        found.append(
+            {
+                "width": width,
+                "height": height,
+                "drawing": drawings.add(f"map-{k}.svg", drawn),
+                "pictures": placed,
+                "caption": caption,
+                "legend": [list(row) for row in content.legend_rows(legend, words, numbers)]
+                if legend
+                else [],
+            }
+        )
+    return found

@@ -1,0 +1,117 @@
+"""``plan-sections.pdf``: sections to true scale, both surveys, bench heights and face angles written in."""
+
+from __future__ import annotations
+
+from survey.grid import Bounds
+from survey.report import content, sheets
+from survey.report.draw.plan import PlanLook, View, draw_plan
+from survey.report.draw.section import SectionDrawing, draw_section, sections_of
+from survey.report.draw.svg import Svg
+from survey.report.folder import RunFolder
+from survey.report.numbers import Numbers
+from survey.report.options import SCALES, SHEETS_MM, ReportOptions
+from survey.report.paper import furniture
+from survey.report.paper.plans import crs_name, provenance
+from survey.report.paper.typeset import Drawings, typeset
+from survey.report.words import Words
+
+_GAP = 6.0
+_SCALE_STRIP = 24.0
+
+
+def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> bytes | None:
+    """All sections, horizontal and vertical at the same scale; None if nothing was measured along any."""
+    words = Words(options.language)
+    numbers = Numbers(words, options.indian_digits)
+    sections = [s for s in sections_of(run, words, numbers) if s.heights() is not None]
+    if not sections:
+        return None
+    scale, sheet = _fitting(sections, words, options, plan_scale)
+    page = SHEETS_MM[sheet]
+    column = sheets.COLUMN[sheet]
+    room = page[1] - 2 * sheets.MARGIN - _SCALE_STRIP
+    drawings = Drawings()
+    pages: list[dict[str, object]] = []
+    used = room + 1
+    for k, section in enumerate(sections):
+        drawn = draw_section(section, words, scale=scale, identity=f"s{k}-")
+        assert drawn is not None
+        if used + drawn.height > room:
+            pages.append({"number": len(pages) + 1, "drawings": []})
+            used = 0.0
+        pages[-1]["drawings"].append(drawings.add(f"section-{k}.svg", drawn))  # type: ignore[attr-defined]
+        used += drawn.height + _GAP
+    facts = [[name, value] for name, value in content.mine_lines(run.record, words)]
+    facts += [
+        [words("plan.observed"), content.survey_dates(run.record, words, numbers)],
+        [words("plan.fraction"), words("plan.both_ways", scale=scale)],
+        [words("plan.system"), crs_name(run)],
+    ]
+    heading = words("plan.sections")
+    data = {
+        "title": f"{content.title(run.record, words)}: {heading}",
+        "author": str(run.record.mine.get("lessee") or ""),
+        "language": options.language,
+        "page": {"width": page[0], "height": page[1]},
+        "margin_left": sheets.MARGIN_LEFT,
+        "margin": sheets.MARGIN,
+        "column": column,
+        "text_pt": sheets.TEXT_PT[sheet],
+        "gap": _GAP,
+        "heading": heading,
+        "rule": words("plan.sections_rule"),
+        "facts": facts,
+        "sheets": pages,
+        "keymap": drawings.add("key.svg", _key_map(run, column - 6.0, words, numbers)),
+        "scale_bar": drawings.add("scale.svg", furniture.scale_bar(scale, words, numbers)),
+        "signatures": [words(f"plan.sign_{key}") for key in ("name", "designation", "signature", "date")],
+        "original": words("plan.copy_of", original=options.original)
+        if options.original
+        else words("plan.is_original"),
+        "provenance": provenance(run, words),
+        "words": {
+            "scale_line": words("plan.scale_line", scale=scale),
+            "sheet": words("plan.sheet"),
+            "of": words("plan.of"),
+            "explain": words("section.explain"),
+            "certificate": words("plan.certificate"),
+            "certificate_text": words("plan.certificate_text"),
+        },
+    }
+    return typeset("sections.typ", data, drawings)
+
+
+def _fitting(
+    sections: list[SectionDrawing], words: Words, options: ReportOptions, plan_scale: int
+) -> tuple[int, str]:
+    """The plan's own scale on the smallest sheet that holds every section; a coarser one if none does."""
+    wanted = options.section_scale or plan_scale
+    coarser = [s for s in (*SCALES, 10_000, 20_000, 50_000, 100_000) if s > wanted]
+    allowed = list(SHEETS_MM)[: list(SHEETS_MM).index(options.sheet) + 1]
+    for scale in (wanted, *coarser):
+        drawn = [draw_section(s, words, scale=scale) for s in sections]
+        widest = max(d.width for d in drawn if d is not None)
+        highest = max(d.height for d in drawn if d is not None)
+        bar = furniture.scale_bar(scale, words, Numbers(words)).width
+        for sheet in allowed:
+            width, height = SHEETS_MM[sheet]
+            across = width - sheets.MARGIN_LEFT - sheets.MARGIN - sheets.COLUMN[sheet] - 4
+            up = height - 2 * sheets.MARGIN - _SCALE_STRIP
+            if max(widest, bar) <= across and highest <= up:
+                return scale, sheet
+    return coarser[-1] if coarser else wanted, allowed[-1]
+
+
+def _key_map(run: RunFolder, width_mm: float, words: Words, numbers: Numbers) -> Svg:
+    """Where the sections lie."""
+    import shapely
+
+    boxes = [shape.bounds for shape in run.layer("sections").geometry if shape is not None]
+    if run.lease is not None:
+        boxes.append(run.lease.bounds)
+    whole = Bounds(*shapely.bounds(shapely.multipoints([(b[k], b[k + 1]) for b in boxes for k in (0, 2)])))
+    pad = 0.08 * max(whole.east - whole.west, whole.north - whole.south, 10.0)
+    window = whole.grown(pad)
+    scale = max((window.east - window.west) * 1000 / width_mm, (window.north - window.south) * 1000 / 90.0)
+    look = PlanLook(levels=False, grid=False, contours=False, benches=False, pillars=False, zones=False)
+    return draw_plan(run, View(window, scale), look, words, numbers, identity="key-")
