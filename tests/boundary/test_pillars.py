@@ -372,7 +372,8 @@ def test_metres_in_a_geographic_system(tmp_path):
 
 
 WORDS = [
-    "Pillar", "Latitude", "Longitude", "24.5", "75.1", "P1", ",", "\n", ";", "°", "N", "E", "0", "-", '"', "\t",
+    "Pillar", "Latitude", "Longitude", "24.5", "75.1", "P1", ",", "\n", ";", "°", "N", "E", "0", "-", '"',
+    "\t",
     "Easting", "Northing", "459000", "2799000", "Zone", "43N", "अक्षांश", "nan", "1e400",
 ]  # fmt: skip
 
