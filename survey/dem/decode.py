@@ -196,7 +196,7 @@ def read_heights(
     """Heights in metres of a window inside the surface, north up and east right: float32, NaN = nothing.
 
     Rows and columns are counted on the turned file. ``out`` (C-contiguous, of the window's shape) receives
-    the heights where the file holds them as they are; the result says where they stand.
+    the heights where that saves a copy; the result says where they stand.
 
     Raises
     ------
@@ -205,8 +205,8 @@ def read_heights(
     """
     top, bottom = (stored.rows - r1, stored.rows - r0) if stored.flip_rows else (r0, r1)
     left, right = (stored.cols - c1, stored.cols - c0) if stored.flip_cols else (c0, c1)
-    direct = out if stored.plain and not (stored.flip_rows or stored.flip_cols) else None
-    raw = read_stored(stored, top, bottom, left, right, direct)
+    direct = None if stored.flip_rows or stored.flip_cols else out
+    raw = read_stored(stored, top, bottom, left, right, direct if stored.plain else None)
     hidden = read_mask(stored, top, bottom, left, right)
     if stored.plain and len(stored.nodata) <= 2:
         if hidden is not None:
@@ -223,7 +223,7 @@ def read_heights(
             as_float32(stored.usual[1]),
         )
     else:
-        heights = np.empty(raw.shape, np.float32)
+        heights = np.empty(raw.shape, np.float32) if direct is None or stored.plain else direct
         outside = convert(raw, heights, nodata_as(stored), stored.scale, stored.offset, LOWEST_M, HIGHEST_M)
         if hidden is not None:
             heights[hidden] = np.nan

@@ -150,32 +150,35 @@ def interpolate(
     """
     rows, cols = out.shape
     height, width = source.shape
+    step = 1.0 / node
     for i in range(rows):
         ni = (r0 + i - first_row) // node
-        v = (r0 + i - first_row - ni * node) / node
-        for j in range(cols):
+        v = (r0 + i - first_row - ni * node) * step
+        j = 0
+        while j < cols:
             nj = (c0 + j - first_col) // node
-            u = (c0 + j - first_col - nj * node) / node
-            row = (node_row[ni, nj] * (1 - u) + node_row[ni, nj + 1] * u) * (1 - v) + (
-                node_row[ni + 1, nj] * (1 - u) + node_row[ni + 1, nj + 1] * u
-            ) * v
-            col = (node_col[ni, nj] * (1 - u) + node_col[ni, nj + 1] * u) * (1 - v) + (
-                node_col[ni + 1, nj] * (1 - u) + node_col[ni + 1, nj + 1] * u
-            ) * v
-            # A grain of 2⁻¹⁶ cell keeps cells that fall on cells from asking their neighbours. It is taken
-            # of absolute positions, so that it is the same however the surface is cut.
-            row = np.floor(row * 65536.0 + 0.5) / 65536.0 - source_row0
-            col = np.floor(col * 65536.0 + 0.5) / 65536.0 - source_col0
-            if not (row >= 0 and col >= 0 and row <= height - 1 and col <= width - 1):
-                out[i, j] = np.nan
-                continue
-            y, x = int(np.floor(row)), int(np.floor(col))
-            fy, fx = row - y, col - x
-            value = source[y, x] * ((1 - fy) * (1 - fx))
-            if fx > 0:
-                value += source[y, x + 1] * ((1 - fy) * fx)
-            if fy > 0:
-                value += source[y + 1, x] * (fy * (1 - fx))
+            start = first_col + nj * node - c0  # the node's own place in ``out``
+            stop = min(cols, start + node)
+            west_row = node_row[ni, nj] * (1 - v) + node_row[ni + 1, nj] * v
+            west_col = node_col[ni, nj] * (1 - v) + node_col[ni + 1, nj] * v
+            row_step = (node_row[ni, nj + 1] * (1 - v) + node_row[ni + 1, nj + 1] * v - west_row) * step
+            col_step = (node_col[ni, nj + 1] * (1 - v) + node_col[ni + 1, nj + 1] * v - west_col) * step
+            for k in range(j, stop):
+                # A grain of 2⁻¹⁶ cell keeps cells that fall on cells from asking their neighbours. It is
+                # taken of absolute positions, so that it is the same however the surface is cut.
+                row = np.floor((west_row + (k - start) * row_step) * 65536.0 + 0.5) / 65536.0 - source_row0
+                col = np.floor((west_col + (k - start) * col_step) * 65536.0 + 0.5) / 65536.0 - source_col0
+                if not (row >= 0 and col >= 0 and row <= height - 1 and col <= width - 1):
+                    out[i, k] = np.nan
+                    continue
+                y, x = int(row), int(col)
+                fy, fx = row - y, col - x
+                # The last row and column have no neighbour beyond, and need none: their fraction is zero.
+                below, right = min(y + 1, height - 1), min(x + 1, width - 1)
+                upper = source[y, x] * (1 - fx)
+                lower = source[below, x] * (1 - fx)
                 if fx > 0:
-                    value += source[y + 1, x + 1] * (fy * fx)
-            out[i, j] = value
+                    upper += source[y, right] * fx
+                    lower += source[below, right] * fx
+                out[i, k] = upper * (1 - fy) + lower * fy if fy > 0 else upper
+            j = stop
