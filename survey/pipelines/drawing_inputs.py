@@ -15,14 +15,6 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 
-class Heights(Protocol):
-    """Heights on the job grid: the later survey already resampled and aligned."""
-
-    def read(self, piece: Grid) -> NDArray[np.float32]:
-        """(rows, cols) of a piece of the job grid, metres, NaN = not measured."""
-        ...
-
-
 class Photo(Protocol):
     """An orthomosaic that can be looked at on any grid (``survey.imagery.ortho.Ortho`` is one)."""
 
@@ -32,11 +24,24 @@ class Photo(Protocol):
 
 
 @dataclass(frozen=True)
+class Canvas:
+    """Both surfaces on the cells that drawings are made from: means over blocks of the job grid's cells.
+
+    Arrays are (rows, cols) of ``grid``, metres, NaN = not measured. A sweep over two surveys has them at hand
+    (``survey.volumetrics.coarse_sums.means``); :func:`survey.pipelines.drawings.canvas_of` reads them.
+    """
+
+    grid: Grid
+    later: NDArray[np.float32]
+    earlier: NDArray[np.float32] | None = None
+    rise: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
 class Epoch:
     """One survey as it is drawn. ``shift_m``: horizontal alignment, by which its orthomosaic is moved."""
 
     date: str
-    heights: Heights
     ortho: Photo | None = None
     shift_m: tuple[float, float] = (0.0, 0.0)
 
@@ -91,3 +96,16 @@ class DrawingOptions:
     chip_pixels: int = 256
     most_chips: int = 40
     most_site_sections: int = 60
+
+    @classmethod
+    def of_job(cls, report: Mapping[str, Any]) -> DrawingOptions:
+        """From the ``[report]`` section of a job; what it leaves open keeps the default."""
+        names = {
+            "contour_interval_m": "contour_interval_m",
+            "section_spacing_m": "section_spacing_m",
+            "section_bearing_deg": "section_bearing_deg",
+            "dxf_tolerance_m": "tin_tolerance_m",
+        }
+        return cls(
+            **{ours: report[theirs] for theirs, ours in names.items() if report.get(theirs) is not None}
+        )

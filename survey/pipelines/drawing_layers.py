@@ -139,11 +139,11 @@ def contour_layer(
 
     low, high = relief or (0.0, 0.0)
     interval = options.contour_interval_m or fitting_interval(high - low, level_m)
+    # The environment plan's 5 m lines are traced beside an interval that does not divide them.
+    levels = sorted({*levels_between(low, high, interval), *levels_between(low, high, max(interval, 5.0))})
     block = block_size(canvas, finest_m=options.contour_cell_m, most_cells=options.most_cells)
     heights, canvas = block_mean(heights, block), coarsened(canvas, block)
-    lines = contours(
-        piece_of(heights), canvas, levels_between(low, high, interval), least_length_m=12 * canvas.cell_m
-    )
+    lines = contours(piece_of(heights), canvas, levels, least_length_m=12 * canvas.cell_m)
     shapes = []
     for contour in lines:
         line = thinned(contour.line, 0.2 * canvas.cell_m)
@@ -156,6 +156,7 @@ def contour_layer(
         {
             "level_m": [contour.level_m for contour in lines],
             "is_index": [abs(part - round(part)) < 1e-6 for part in fifth],
+            "interval_m": [interval] * len(lines),
             "survey": [date] * len(lines),
         },
     ), interval

@@ -10,7 +10,7 @@ import numpy as np
 
 from survey.dem.coarse import block_mean, coarsened
 from survey.grid import Grid
-from survey.pipelines.drawing_inputs import DrawingOptions, Epoch, Shapes
+from survey.pipelines.drawing_inputs import Canvas, DrawingOptions, Epoch, Shapes
 from survey.report.pictures import Picture, save
 
 if TYPE_CHECKING:
@@ -23,10 +23,7 @@ _BUDGET = {"ortho": 2_300_000, "hillshade": 1_300_000, "change": 700_000, "chips
 
 def draw_pictures(
     run_dir: Path,
-    canvas: Grid,
-    earlier: NDArray[np.float32] | None,
-    later: NDArray[np.float32],
-    rise: NDArray[np.float32] | None,
+    canvas: Canvas,
     before: Epoch | None,
     after: Epoch,
     shapes: Shapes,
@@ -36,12 +33,12 @@ def draw_pictures(
     from survey.dem.terrain import relief_shade
     from survey.report.colours import legend, painted, scale_limit_m
 
-    block = max(1, math.ceil(max(canvas.shape) / options.picture_pixels))
-    frame = coarsened(canvas, block)
+    block = max(1, math.ceil(max(canvas.grid.shape) / options.picture_pixels))
+    frame = coarsened(canvas.grid, block)
     found: list[Picture] = []
-    epochs = [("after", after, later)]
-    if before is not None and earlier is not None:
-        epochs.insert(0, ("before", before, earlier))
+    epochs = [("after", after, canvas.later)]
+    if before is not None and canvas.earlier is not None:
+        epochs.insert(0, ("before", before, canvas.earlier))
     for epoch, survey, surface in epochs:
         z = block_mean(surface, block)
         shade = relief_shade(z, frame.cell_east, frame.cell_north)
@@ -72,8 +69,8 @@ def draw_pictures(
                     date=survey.date,
                 )
             )
-    if rise is not None:
-        small = block_mean(rise, block)
+    if canvas.rise is not None:
+        small = block_mean(canvas.rise, block)
         known = np.abs(small[np.isfinite(small)])
         # The largest two cells in a thousand may share the last colour: one spike must not pale all else.
         limit = scale_limit_m(max(float(np.percentile(known, 99.8)) if len(known) else 0.0, 3 * level_m))
@@ -89,7 +86,7 @@ def draw_pictures(
                 detail={"limit_m": limit, "level_m": level_m, "legend": legend(limit, level_m)},
             )
         )
-    found += _chips(run_dir, canvas, epochs, shapes, options)
+    found += _chips(run_dir, canvas.grid, epochs, shapes, options)
     return found
 
 

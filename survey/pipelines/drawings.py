@@ -2,12 +2,13 @@
 
 Reports compute nothing and are drawn again years later, when the surveys are gone. So this step, while the
 surfaces are at hand, puts contours, bench lines, section profiles, levels and triangles into ``results.gpkg``
-and small pictures into ``pictures/``. Both surfaces are read once, averaged over blocks to a drawing cell;
-all lines are traced on that. No figure of the record comes from here.
+and small pictures into ``pictures/``. All is traced on means over blocks of cells; no figure of the record
+comes from here.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -20,9 +21,9 @@ from survey.dem.coarse import around, block_mean, block_size, coarsened
 from survey.grid import Bounds, Grid
 from survey.pipelines import drawing_layers as layered
 from survey.pipelines.drawing_inputs import (
+    Canvas,
     DrawingOptions,
     Epoch,
-    Heights,
     LeaseShape,
     NamedShape,
     Photo,
@@ -38,16 +39,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "Canvas",
     "DrawingOptions",
     "Epoch",
-    "Heights",
     "LeaseShape",
     "NamedShape",
     "Photo",
     "Shapes",
+    "canvas_of",
     "derive",
 ]
 
+Read = Callable[[Grid], Any]
 Run = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
 
@@ -58,28 +61,27 @@ def _in_turn(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[A
 def derive(
     run_dir: Path,
     *,
-    grid: Grid,
+    canvas: Canvas,
     after: Epoch,
     before: Epoch | None,
     shapes: Shapes,
     level_m: float = 0.0,
     findings: Sequence[Finding] = (),
     options: DrawingOptions | None = None,
-    run: Run = _in_turn,
 ) -> dict[str, Any]:
     """Write ``results.gpkg`` and ``pictures/`` into ``run_dir``.
 
     Parameters
     ----------
-    grid:
-        The job grid. The drawing covers the lease and 520 m round it, and all sites; the whole grid where
-        there is no lease.
+    canvas:
+        Both surfaces on the drawing cells. What is drawn is the lease and 520 m round it, and all sites; the
+        whole canvas where there is no lease.
     after, before:
         The later survey (the one that plans show) and, if there is one, the earlier.
+    shapes:
+        Outlines in the canvas' reference system.
     level_m:
-        Level of detection: what lies below it is grey in the change picture.
-    run:
-        Maps a function over pieces, in order: ``lambda f, items: engine.map(f, items, stage="drawing")``.
+        Level of detection: what lies below it is grey in the change picture. NaN counts as none.
 
     Returns
     -------
@@ -88,34 +90,32 @@ def derive(
         ``record.settings["drawing"]``.
     """
     options = options or DrawingOptions()
-    area = around(grid, _extent(shapes, options))
-    block = block_size(area, finest_m=options.finest_cell_m, most_cells=options.most_cells)
-    canvas = coarsened(area, block)
-    later, earlier, rise = _read_all(area, block, canvas, before, after, run)
+    level_m = level_m if math.isfinite(level_m) else 0.0
+    canvas = cut_to(canvas, _extent(shapes, options))
+    grid, later, earlier = canvas.grid, canvas.later, canvas.earlier
     relief = _relief(later)
-    lines, interval = layered.contour_layer(later, canvas, relief, after.date, level_m, options)
-    benches = layered.bench_lines_of(later, canvas, options)
-    triangles, reached = layered.triangle_layer(earlier, later, before, after, canvas, shapes, options)
+    lines, interval = layered.contour_layer(later, grid, relief, after.date, level_m, options)
+    benches = layered.bench_lines_of(later, grid, options)
+    triangles, reached = layered.triangle_layer(earlier, later, before, after, grid, shapes, options)
     layers = [
         *layered.outline_layers(shapes),
         lines,
         layered.bench_layer(benches, after.date),
         *layered.section_layers(
-            layered.section_lines(shapes, options), canvas, earlier, later, before, after, benches, options
+            layered.section_lines(shapes, options), grid, earlier, later, before, after, benches, options
         ),
-        layered.level_layer(shapes, later, canvas),
+        layered.level_layer(shapes, later, grid),
         triangles,
         layered.findings_layer(findings),
     ]
     gpkg = run_dir / "results.gpkg"
     write_layers(gpkg, layers, grid.crs_wkt)
     add_styles(gpkg, styles())
-    pictures = draw_pictures(run_dir, canvas, earlier, later, rise, before, after, shapes, level_m, options)
+    pictures = draw_pictures(run_dir, canvas, before, after, shapes, level_m, options)
     write_index(run_dir, pictures)
     return {
         **asdict(options),
-        "drawing_cell_m": canvas.cell_m,
-        "cells_averaged": block,
+        "drawing_cell_m": grid.cell_m,
         "contour_interval_m": interval,
         "lowest_m": relief[0] if relief else None,
         "highest_m": relief[1] if relief else None,
@@ -123,7 +123,6 @@ def derive(
     }
 
 
-# -- reading ---------------------------------------------------------------------------------------------
 def _extent(shapes: Shapes, options: DrawingOptions) -> Bounds | None:
     if shapes.lease is None or shapes.lease.polygon.is_empty:
         return None
@@ -137,36 +136,64 @@ def _extent(shapes: Shapes, options: DrawingOptions) -> Bounds | None:
     )
 
 
-def _coarse(
-    before: Heights | None, after: Heights, block: int, piece: Grid
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    late = after.read(piece)
-    if before is None:
-        return block_mean(late, block), None, None
-    early = before.read(piece)
-    return block_mean(late, block), block_mean(early, block), block_mean(late - early, block)
-
-
-def _read_all(
-    area: Grid, block: int, canvas: Grid, before: Epoch | None, after: Epoch, run: Run
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """(later, earlier, rise) on the drawing cells.
-
-    Pieces are whole blocks, so the means do not depend on how the work was cut.
-    """
-    size = max(block, 2048 // block * block)
-    pieces = list(area.pieces(size))
-    out = [np.full(canvas.shape, np.nan, np.float32) for _ in range(1 if before is None else 3)]
-    work = partial(_coarse, before.heights if before else None, after.heights, block)
-    for piece, parts in zip(pieces, run(work, pieces), strict=True):
-        r, c = (piece.row0 - area.row0) // block, (piece.col0 - area.col0) // block
-        for whole, part in zip(out, parts, strict=False):
-            whole[r : r + part.shape[0], c : c + part.shape[1]] = part
-    return (out[0], None, None) if before is None else (out[0], out[1], out[2])
-
-
 def _relief(heights: NDArray[np.float32]) -> tuple[float, float] | None:
     known = heights[np.isfinite(heights)]
     if not len(known):
         return None
     return float(known.min()), float(known.max())
+
+
+# -- the canvas ------------------------------------------------------------------------------------------
+def cut_to(canvas: Canvas, bounds: Bounds | None) -> Canvas:
+    """The part of a canvas that touches ``bounds``, with indices counted from its own corner."""
+    piece = around(canvas.grid, bounds)
+    rows = slice(piece.row0 - canvas.grid.row0, piece.row0 - canvas.grid.row0 + piece.height)
+    cols = slice(piece.col0 - canvas.grid.col0, piece.col0 - canvas.grid.col0 + piece.width)
+    return Canvas(
+        piece.origin_here(),
+        canvas.later[rows, cols],
+        None if canvas.earlier is None else canvas.earlier[rows, cols],
+        None if canvas.rise is None else canvas.rise[rows, cols],
+    )
+
+
+def canvas_of(
+    grid: Grid,
+    later: Read,
+    earlier: Read | None = None,
+    *,
+    shapes: Shapes | None = None,
+    options: DrawingOptions | None = None,
+    run: Run = _in_turn,
+) -> Canvas:
+    """Read surfaces into a canvas: for a single survey, or where no sweep has passed over them.
+
+    Parameters
+    ----------
+    grid:
+        The job grid; only what ``derive`` would draw is read.
+    later, earlier:
+        Heights (rows, cols) of a piece of the job grid, aligned, NaN = not measured.
+    run:
+        Maps a function over pieces, in order: ``lambda f, items: engine.map(f, items, stage="drawing")``.
+    """
+    options = options or DrawingOptions()
+    area = around(grid, _extent(shapes, options) if shapes else None)
+    block = block_size(area, finest_m=options.finest_cell_m, most_cells=options.most_cells)
+    coarse = coarsened(area, block)
+    # Pieces are whole blocks, so that the means do not depend on how the work was cut.
+    pieces = list(area.pieces(max(block, 2048 // block * block)))
+    out = [np.full(coarse.shape, np.nan, np.float32) for _ in range(1 if earlier is None else 3)]
+    for piece, parts in zip(pieces, run(partial(_means, later, earlier, block), pieces), strict=True):
+        r, c = (piece.row0 - area.row0) // block, (piece.col0 - area.col0) // block
+        for whole, part in zip(out, parts, strict=True):
+            whole[r : r + part.shape[0], c : c + part.shape[1]] = part
+    return Canvas(coarse, *out)
+
+
+def _means(later: Read, earlier: Read | None, block: int, piece: Grid) -> list[NDArray[np.float32]]:
+    late = later(piece)
+    if earlier is None:
+        return [block_mean(late, block)]
+    early = earlier(piece)
+    return [block_mean(late, block), block_mean(early, block), block_mean(late - early, block)]

@@ -226,8 +226,7 @@ def contour_interval_m(
     if not len(layer):
         return None
     levels = np.array(layer.columns["level_m"], np.float64)
-    steps = np.diff(np.unique(levels))
-    stored = float(steps.min()) if len(steps) else most_m
+    stored = float(layer.columns["interval_m"][0])  # type: ignore[arg-type]
     lengths = shapely.length(np.array(layer.geometry, dtype=object)) * 1000 / scale
     hull = area if area is not None else run.lease
     extent = run.extent
