@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 
+class Heights(Protocol):
+    """Heights on the grid given with them: the later survey already laid on the earlier one."""
+
+    def read(self, piece: Grid) -> NDArray[np.float32]:
+        """(rows, cols) of a piece of that grid, metres, NaN = not measured."""
+        ...
+
+
 class Photo(Protocol):
     """An orthomosaic that can be looked at on any grid (``survey.imagery.ortho.Ortho`` is one)."""
 
@@ -24,26 +32,23 @@ class Photo(Protocol):
 
 
 @dataclass(frozen=True)
-class Canvas:
-    """Both surfaces on the cells that drawings are made from: means over blocks of the job grid's cells.
+class Epoch:
+    """One survey as it is drawn. ``shift_m``: horizontal alignment, by which its orthomosaic is moved."""
 
-    Arrays are (rows, cols) of ``grid``, metres, NaN = not measured. A sweep over two surveys has them at hand
-    (``survey.volumetrics.coarse_sums.means``); :func:`survey.pipelines.drawings.canvas_of` reads them.
-    """
+    date: str
+    heights: Heights
+    ortho: Photo | None = None
+    shift_m: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Both surfaces on the drawing cells: arrays (rows, cols) of ``grid``, metres, NaN = not measured."""
 
     grid: Grid
     later: NDArray[np.float32]
     earlier: NDArray[np.float32] | None = None
     rise: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One survey as it is drawn. ``shift_m``: horizontal alignment, by which its orthomosaic is moved."""
-
-    date: str
-    ortho: Photo | None = None
-    shift_m: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from survey.pipelines.drawing_inputs import (
     Canvas,
     DrawingOptions,
     Epoch,
+    Heights,
     LeaseShape,
     NamedShape,
     Photo,
@@ -39,18 +40,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "Canvas",
     "DrawingOptions",
     "Epoch",
+    "Heights",
     "LeaseShape",
     "NamedShape",
     "Photo",
     "Shapes",
-    "canvas_of",
     "derive",
 ]
 
-Read = Callable[[Grid], Any]
 Run = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
 
@@ -61,27 +60,31 @@ def _in_turn(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[A
 def derive(
     run_dir: Path,
     *,
-    canvas: Canvas,
+    grid: Grid,
     after: Epoch,
     before: Epoch | None,
     shapes: Shapes,
     level_m: float = 0.0,
     findings: Sequence[Finding] = (),
     options: DrawingOptions | None = None,
+    run: Run = _in_turn,
 ) -> dict[str, Any]:
     """Write ``results.gpkg`` and ``pictures/`` into ``run_dir``.
 
     Parameters
     ----------
-    canvas:
-        Both surfaces on the drawing cells. What is drawn is the lease and 520 m round it, and all sites; the
-        whole canvas where there is no lease.
+    grid:
+        The grid on which both epochs' heights are read: the job grid, or a coarser one that a sweep has made
+        (``survey.volumetrics.coarse_sums.means``). What is drawn is the lease and 520 m round it, and all
+        sites; the whole grid where there is no lease.
     after, before:
         The later survey (the one that plans show) and, if there is one, the earlier.
     shapes:
-        Outlines in the canvas' reference system.
+        Outlines in the grid's reference system.
     level_m:
         Level of detection: what lies below it is grey in the change picture. NaN counts as none.
+    run:
+        Maps a function over pieces, in order: ``lambda f, items: engine.map(f, items, stage="drawing")``.
 
     Returns
     -------
@@ -91,7 +94,7 @@ def derive(
     """
     options = options or DrawingOptions()
     level_m = level_m if math.isfinite(level_m) else 0.0
-    canvas = cut_to(canvas, _extent(shapes, options))
+    canvas = _canvas(grid, after, before, _extent(shapes, options), options, run)
     grid, later, earlier = canvas.grid, canvas.later, canvas.earlier
     relief = _relief(later)
     lines, interval = layered.contour_layer(later, grid, relief, after.date, level_m, options)
@@ -144,56 +147,32 @@ def _relief(heights: NDArray[np.float32]) -> tuple[float, float] | None:
 
 
 # -- the canvas ------------------------------------------------------------------------------------------
-def cut_to(canvas: Canvas, bounds: Bounds | None) -> Canvas:
-    """The part of a canvas that touches ``bounds``, with indices counted from its own corner."""
-    piece = around(canvas.grid, bounds)
-    rows = slice(piece.row0 - canvas.grid.row0, piece.row0 - canvas.grid.row0 + piece.height)
-    cols = slice(piece.col0 - canvas.grid.col0, piece.col0 - canvas.grid.col0 + piece.width)
-    return Canvas(
-        piece.origin_here(),
-        canvas.later[rows, cols],
-        None if canvas.earlier is None else canvas.earlier[rows, cols],
-        None if canvas.rise is None else canvas.rise[rows, cols],
-    )
-
-
-def canvas_of(
+def _canvas(
     grid: Grid,
-    later: Read,
-    earlier: Read | None = None,
-    *,
-    shapes: Shapes | None = None,
-    options: DrawingOptions | None = None,
-    run: Run = _in_turn,
+    after: Epoch,
+    before: Epoch | None,
+    extent: Bounds | None,
+    options: DrawingOptions,
+    run: Run,
 ) -> Canvas:
-    """Read surfaces into a canvas: for a single survey, or where no sweep has passed over them.
-
-    Parameters
-    ----------
-    grid:
-        The job grid; only what ``derive`` would draw is read.
-    later, earlier:
-        Heights (rows, cols) of a piece of the job grid, aligned, NaN = not measured.
-    run:
-        Maps a function over pieces, in order: ``lambda f, items: engine.map(f, items, stage="drawing")``.
-    """
-    options = options or DrawingOptions()
-    area = around(grid, _extent(shapes, options) if shapes else None)
+    """Read both surfaces once, averaged over blocks to drawing cells."""
+    area = around(grid, extent)
     block = block_size(area, finest_m=options.finest_cell_m, most_cells=options.most_cells)
     coarse = coarsened(area, block)
     # Pieces are whole blocks, so that the means do not depend on how the work was cut.
     pieces = list(area.pieces(max(block, 2048 // block * block)))
-    out = [np.full(coarse.shape, np.nan, np.float32) for _ in range(1 if earlier is None else 3)]
-    for piece, parts in zip(pieces, run(partial(_means, later, earlier, block), pieces), strict=True):
+    out = [np.full(coarse.shape, np.nan, np.float32) for _ in range(1 if before is None else 3)]
+    work = partial(_means, after.heights, before.heights if before else None, block)
+    for piece, parts in zip(pieces, run(work, pieces), strict=True):
         r, c = (piece.row0 - area.row0) // block, (piece.col0 - area.col0) // block
         for whole, part in zip(out, parts, strict=True):
             whole[r : r + part.shape[0], c : c + part.shape[1]] = part
     return Canvas(coarse, *out)
 
 
-def _means(later: Read, earlier: Read | None, block: int, piece: Grid) -> list[NDArray[np.float32]]:
-    late = later(piece)
+def _means(later: Heights, earlier: Heights | None, block: int, piece: Grid) -> list[NDArray[np.float32]]:
+    late = later.read(piece)
     if earlier is None:
         return [block_mean(late, block)]
-    early = earlier(piece)
+    early = earlier.read(piece)
     return [block_mean(late, block), block_mean(early, block), block_mean(late - early, block)]

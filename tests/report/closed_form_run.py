@@ -17,7 +17,7 @@ import numpy as np
 import shapely
 
 from survey.grid import Grid
-from survey.pipelines.drawings import Epoch, LeaseShape, NamedShape, Shapes, canvas_of, derive
+from survey.pipelines.drawings import Epoch, LeaseShape, NamedShape, Shapes, derive
 from survey.record import (
     AlignmentPart,
     BenchVolumes,
@@ -474,9 +474,9 @@ def make_run(folder: Path) -> Path:
     made = record()
     drawing = derive(
         folder,
-        canvas=canvas_of(grid(), Formula(after, 2).read, Formula(before, 1).read),
-        before=Epoch("2024-04-20", Painted(before)),
-        after=Epoch("2025-04-25", Painted(after)),
+        grid=grid(),
+        before=Epoch("2024-04-20", Formula(before, 1), Painted(before)),
+        after=Epoch("2025-04-25", Formula(after, 2), Painted(after)),
         shapes=shapes(),
         level_m=0.085,
         findings=made.findings,
