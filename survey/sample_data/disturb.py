@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .fields import Floats, Lattice
-from .shapes import Box, Outline, Path, Rectangle, cut, window
+from .outlines import Box, Outline, Path, Rectangle, cut, window
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .shapes import Body, Outline
+    from .outlines import Outline
+    from .shapes import Body
 
 (NATURAL, ROAD, FRESH, WASTE, TREE, CROP_GREEN, CROP_DRY, TILLED, WATER, METAL, PAINTED) = range(11)
 

@@ -14,7 +14,7 @@ from . import artefacts as art
 from . import materials as m
 from .fields import Floats, Lattice, correlated_noise, rng_of
 from .materials import Thing
-from .shapes import Box, cut, window
+from .outlines import Box, cut, window
 from .survey_error import ErrorModel, noise, source_of, systematic
 from .world import World
 

@@ -15,7 +15,9 @@ from shapely.geometry.base import BaseGeometry
 from .fields import Floats, Lattice, lattice_over, rng_of
 from .materials import FRESH, NATURAL, ROAD, WASTE, Change, Thing
 from .options import SceneOptions
-from .shapes import Benches, Blob, Box, Path, Road, Surface, Uneven
+from .outlines import Blob, Box, Path
+from .profiles import Benches
+from .shapes import Road, Surface, Uneven
 from .terrain import Terrain, make_terrain
 
 BUFFER_M = 100.0
@@ -231,6 +233,8 @@ def _standing(
         for kind, size in (("pit", 0.36), ("heap", 0.26)):
             spot = room.place(rng, radius * size, lambda e, n, d, s=size: d < -radius * s * 0.9)
             if spot:
+                wide = radius * size * (1 + 0.75 * options.workings_growth)  # leave room to grow
+                room.taken[-1] = (*spot, wide)
                 body = old_working(rng, terrain, kind, *spot, radius * size)
                 rough = lattice_over(rng, body.box, 1.2, 0.5, 5.0).scaled(0.06)
                 material = FRESH if kind == "pit" else WASTE

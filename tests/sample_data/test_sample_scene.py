@@ -10,8 +10,8 @@ import shapely
 
 from survey.sample_data import make_scene
 from survey.sample_data.artefacts import ArtefactOptions
-from survey.sample_data.populate import HEAP_SHAPES, PIT_SHAPES
 from survey.sample_data.render import compose, on_points, world_coordinates
+from survey.sample_data.sites import HEAP_SHAPES, PIT_SHAPES
 from survey.sample_data.survey_error import ErrorModel
 from survey.sample_data.terrain import TerrainOptions
 from survey.sample_data.truth import ZONES

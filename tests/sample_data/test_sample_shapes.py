@@ -10,27 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from survey.sample_data.fields import Lattice
-from survey.sample_data.shapes import (
+from survey.sample_data.outlines import Blob, Circle, Path, Rectangle, Union, window
+from survey.sample_data.profiles import (
     Benches,
-    Blob,
     Bowl,
     Cap,
-    Circle,
-    Cone,
     Faces,
-    Path,
-    Rectangle,
-    Relief,
-    Road,
-    Surface,
-    Union,
-    Wall,
-    Wedge,
     circle_profile_m3,
     frustum_m3,
     rectangle_faces_m3,
-    window,
 )
+from survey.sample_data.shapes import Cone, Relief, Road, Surface, Wall, Wedge
 
 CENTRE = (500_003.3, 2_900_001.7)
 
