@@ -139,11 +139,11 @@ def demo_jobs() -> tuple[DemoJob, ...]:
         "late-filing",
         421,
         SceneOptions(
-            size_m=(424.0, 444.0),
+            size_m=(372.0, 388.0),
             cell_m=0.5,
             centre_lon_lat=(74.79, 24.83),
             lease_radius_m=110.0,
-            lease_area_m2=38_700.0,
+            lease_area_m2=24_500.0,
             neighbours=0,
             old_pits=1,
             workings_growth=0.0,

@@ -152,8 +152,15 @@ def correlated_noise(
     Circulant embedding (Dietrich & Newsam 1997): exact on the cells but for what the embedding's few
     negative eigenvalues hold, which are set to zero. ``cell_m`` = (east, north).
     """
-    from scipy import fft
+    from scipy import fft, ndimage
 
+    step = range_m / 16
+    if model == "gaussian" and step > 2 * max(cell_m):
+        # So smooth a field is drawn on wider nodes and interpolated (cubic spline, 1e-4 of its variance).
+        nodes = tuple(math.ceil(n * c / step) + 7 for n, c in zip(shape, cell_m[::-1], strict=True))
+        coarse = correlated_noise(rng, (nodes[0], nodes[1]), (step, step), range_m, model)
+        lattice = Lattice(ndimage.spline_filter(coarse, mode="mirror"), -3 * step, -3 * step, step)
+        return lattice.at(np.arange(shape[1])[None, :] * cell_m[0], np.arange(shape[0])[:, None] * cell_m[1])
     full = [
         fft.next_fast_len(n + math.ceil(_REACH[model] * range_m / cell), real=True)
         for n, cell in zip(shape, (cell_m[1], cell_m[0]), strict=True)
