@@ -59,7 +59,7 @@ class RunFolder:
         Of everything that decides the result. A complete run with the same digest is kept: then
         ``up_to_date`` is its record, and nothing is to be written.
     force:
-        Run again, and replace a run that is there.
+        Run again even if the same run is there.
 
     Raises
     ------
@@ -190,16 +190,10 @@ class RunFolder:
             )
         settings = record.get("settings")
         if self.digest is None or not isinstance(settings, dict) or settings.get("digest") != self.digest:
-            raise OutputError(
-                f'"{self.job_id}" holds the results of {_named(record)}: other inputs, settings or version',
-                mend="Replace them with --force, or choose another folder with --out.",
-            )
-        changed = changed_outputs(self.target, record)
-        if changed:
-            raise OutputError(
-                f'"{self.job_id}" holds this very run, but {changed[0]} was changed or removed since',
-                mend="Run it again with --force.",
-            )
+            # Another command, changed inputs, another version: what is there answers another question.
+            return
+        if changed_outputs(self.target, record):
+            return
         self.up_to_date = (self.target / RECORD).read_text(encoding="utf-8")
 
     # -- locks and left-overs ------------------------------------------------------------------------------

@@ -200,6 +200,7 @@ class Site(Part):
     lease_volume_m3: float = 0.0
     buffer_volume_m3: float = 0.0
     beyond_volume_m3: float = 0.0
+    other_lease_volume_m3: float = 0.0
     nearest_pillar: str | None = None
     lon: float | None = None
     lat: float | None = None

@@ -171,6 +171,8 @@ def _sampler(heights: NDArray[np.float32], grid: Grid) -> Sample:
     rows, cols = heights.shape
 
     def sample(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        # Where the ground has no fall there is no way uphill either: such places are not measured.
+        at = np.where(np.isfinite(at), at, -2.0)
         row, col = np.clip(at[:, 0], 0, rows - 1), np.clip(at[:, 1], 0, cols - 1)
         inside = (np.abs(at[:, 0] - row) <= 0.5) & (np.abs(at[:, 1] - col) <= 0.5)
         r = np.clip(np.floor(row), 0, max(rows - 2, 0)).astype(np.intp)

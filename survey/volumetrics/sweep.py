@@ -20,6 +20,7 @@ from survey.dem.rise import GRAINS_PER_M, MISSING, Correction, rise
 from survey.grid import Grid
 from survey.jit import kernel
 from survey.volumetrics import runs as _runs
+from survey.volumetrics.coarse_sums import CoarseSums, blank, gather_chunk
 from survey.volumetrics.change_mask import Thresholds, change_mask
 
 FULL = 4096
@@ -59,6 +60,8 @@ class Plan:
     thresholds: Thresholds
     layers: Layers
     level_edges: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    coarse_block: int = 0
+    """Cells a side of the blocks whose means are kept for drawings; 0 keeps none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class BandResult:
 
     totals: LayerTotals
     parts: tuple[_runs.Parts, ...]
+    coarse: CoarseSums | None = None
 
 
 Sink = Callable[[Grid, NDArray[np.int32]], None]
@@ -223,6 +227,7 @@ def sweep_band(
     all_smooth = np.empty((most, wide.width), np.float32)
     totals: LayerTotals | None = None
     parts: list[_runs.Parts] = []
+    coarse = blank(band, plan.coarse_block) if plan.coarse_block else None
     for chunk in chunks(band, chunk_rows):
         piece = grown(chunk, plan.job, halo)
         n = piece.height
@@ -250,12 +255,14 @@ def sweep_band(
         found = _parts(plan, chunk, grains, mask, smooth, a, weights)
         if found.count:
             parts.append(found)
+        if coarse is not None:
+            gather_chunk(coarse, grains, a, chunk.row0, chunk.col0)
         if sink is not None:
             sink(chunk, grains)
         if advance is not None:
             advance(chunk.height * chunk.width)
     assert totals is not None
-    return BandResult(totals, tuple(parts))
+    return BandResult(totals, tuple(parts), coarse)
 
 
 def _totals(

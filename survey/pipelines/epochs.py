@@ -1,0 +1,172 @@
+"""The surveys of a job as they were opened: surfaces, heights, orthomosaics, lease and registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from survey.errors import InputRefused
+from survey.pipelines.inputs import Inputs
+from survey.pipelines.job import Job
+from survey.remark import Remark
+
+if TYPE_CHECKING:
+    from survey.boundary.lease import Lease
+    from survey.boundary.registry import Registry
+    from survey.dem.heights import HeightReference
+    from survey.dem.surface import Surface
+    from survey.imagery.ortho import Ortho
+    from survey.pipelines.job.surveys import Survey
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One survey: its description in the job, the surface that is measured, and what else came with it."""
+
+    survey: Survey
+    surface: Surface
+    bare_ground: str  # dtm | dsm
+    reference: HeightReference | None
+    ortho: Ortho | None
+    notes: tuple[Remark, ...]
+
+    @property
+    def date(self) -> str:
+        return self.survey.date.isoformat()
+
+
+def which_surface(job: Job) -> tuple[str, tuple[Remark, ...]]:
+    """The surface that is compared in all surveys: the DTM where every survey has one, else the DSM.
+
+    Raises
+    ------
+    InputRefused
+        The job asks for a surface that a survey lacks, or the surveys share none.
+    """
+    asked = job.measure.surface
+    have = {kind: all(getattr(s, key) is not None for s in job.measured) for kind, key in (("dtm", "dtm"), ("dsm", "dem"))}
+    if asked != "auto":
+        if not have[asked]:
+            raise InputRefused(
+                f"measure.surface asks for the {asked.upper()}, and not every survey has one",
+                mend=f"Add the {asked.upper()} of every survey, or choose the other surface.",
+            )
+        return asked, ()
+    if have["dtm"]:
+        return "dtm", ()
+    if have["dsm"]:
+        some = any(s.dtm is not None for s in job.measured)
+        note = Remark(
+            "dsm-measured",
+            "bare ground was measured on the surface model: "
+            + ("not every survey has a terrain model" if some else "no terrain model was given")
+            + "; trees and sheds are part of it until they are told apart",
+            "info",
+        )
+        return "dsm", (note,)
+    raise InputRefused(
+        "one survey has only a terrain model and another only a surface model",
+        mend="Give the same kind of surface for all surveys: dem (DSM) or dtm.",
+    )
+
+
+def open_epochs(job: Job, inputs: Inputs, *, surface: str | None = None) -> tuple[list[Opened], tuple[Remark, ...]]:
+    """Open every survey that has a surface.
+
+    Raises
+    ------
+    InputRefused
+    """
+    from survey.dem.heights import settle
+    from survey.dem.surface import open_surface
+    from survey.imagery.ortho import open_ortho
+
+    kind, notes = (surface, ()) if surface else which_surface(job)
+    out = []
+    for survey in job.measured:
+        name = survey.dtm if kind == "dtm" and survey.dtm else survey.dem or survey.dtm
+        assert name is not None
+        opened = open_surface(
+            inputs.path(name), crs=survey.crs, height_unit=survey.height_unit, name=name
+        )
+        inputs.describe_surface(name, opened)
+        reference, more = settle(survey.height, opened.heights, file=name)
+        ortho = None
+        if survey.ortho is not None:
+            try:
+                ortho = open_ortho(
+                    inputs.path(survey.ortho),
+                    crs=survey.crs or opened.grid.crs_wkt,
+                    bands=survey.bands or None,
+                    name=survey.ortho,
+                )
+            except InputRefused as error:
+                more = (*more, Remark("ortho-unusable", f"{error} The run goes on without it.", "serious"))
+        out.append(
+            Opened(survey, opened, "dtm" if name == survey.dtm else "dsm", reference, ortho, (*opened.notes, *more))
+        )
+    return out, notes
+
+
+def agreed(before: Opened, after: Opened, job: Job) -> tuple[Remark, ...]:
+    """Refuse to compare heights that mean different things.
+
+    Raises
+    ------
+    InputRefused
+    """
+    from survey.dem.heights import agree
+
+    if job.align.off:
+        return ()
+    return agree(
+        before.reference, after.reference, before_file=before.surface.name, after_file=after.surface.name
+    )
+
+
+def open_lease(job: Job, inputs: Inputs, crs_wkt: str) -> Lease:
+    """The lease in the wanted system.
+
+    Raises
+    ------
+    InputRefused
+    """
+    from survey.boundary.lease import read_lease
+
+    assert job.lease is not None
+    name = job.lease.boundary
+    assert name is not None
+    lease = read_lease(
+        inputs.path(name),
+        crs=job.lease.crs,
+        wanted_crs=crs_wkt,
+        lease_id=job.lease.id,
+        sigma_m=job.lease.boundary_sigma_m,
+    )
+    inputs.described[name] = {"crs": lease.source_crs, "detail": {"notes": [str(n) for n in lease.notes]}}
+    return lease
+
+
+def open_registry(job: Job, inputs: Inputs) -> Registry | None:
+    if job.lease is None or job.lease.registry is None:
+        return None
+    from survey.boundary.registry import read_registry
+
+    return read_registry(inputs.path(job.lease.registry), crs=job.lease.crs)
+
+
+def survey_part(o: Opened, job: Job) -> dict[str, Any]:
+    """What the record says of a survey."""
+    s = o.survey
+    return {
+        "date": o.date,
+        "filed": None if s.filed is None else s.filed.isoformat(),
+        "kind": s.kind,
+        "surface": o.bare_ground,
+        "file": o.surface.name,
+        "height": None if o.reference is None else str(o.reference),
+        "cell_m": o.surface.grid.cell_m,
+        "instrument": s.instrument,
+        "surveyed_by": s.surveyed_by,
+        "notes": [{"code": n.code, "message": n.message, "severity": n.severity} for n in o.notes],
+    }

@@ -1,0 +1,104 @@
+"""The files of a job, found, hashed and described: what the record calls its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from survey.pipelines.job import Job
+from survey.record import Source
+
+if TYPE_CHECKING:
+    from survey.dem.surface import Surface
+    from survey.delivery import Delivery
+
+
+@dataclass
+class Inputs:
+    """Where the job's files lie on this machine, and what is known of each.
+
+    ``described`` collects, per name in the job, what opening a file told of it.
+    """
+
+    job: Job
+    delivery: Delivery | None
+    hashes: dict[str, str] = field(default_factory=dict)
+    described: dict[str, dict[str, object]] = field(default_factory=dict)
+    _paths: dict[str, Path] = field(default_factory=dict)
+
+    def path(self, name: str) -> Path:
+        """The file of that name.
+
+        Raises
+        ------
+        InputRefused
+            There is none.
+        """
+        if name not in self._paths:
+            self._paths[name] = self.job.resolve(name, self.delivery)
+        return self._paths[name]
+
+    def describe_surface(self, name: str, surface: Surface) -> None:
+        self.described[name] = {
+            "crs": surface.crs_name or surface.grid.crs.name,
+            "cell_m": surface.grid.cell_m,
+            "height": None if surface.heights is None else surface.heights.name,
+            "detail": {
+                "dtype": surface.dtype,
+                "compression": surface.compression,
+                "rows": surface.grid.height,
+                "cols": surface.grid.width,
+                "height_unit": surface.height_unit,
+                "notes": [str(note) for note in surface.notes],
+            },
+        }
+
+    def digest_inputs(self) -> dict[str, str]:
+        """Name and SHA-256 of every file, for the digest of the run."""
+        return dict(sorted(self.hashes.items()))
+
+    def sources(self) -> list[Source]:
+        """Every input in the order of the job file."""
+        out = []
+        for entry in self.job.files():
+            if entry.name not in self.hashes:
+                continue
+            known = dict(self.described.get(entry.name, {}))
+            out.append(
+                Source(
+                    role=entry.role,
+                    survey=None if entry.survey is None else entry.survey.isoformat(),
+                    path=Path(entry.name).name if Path(entry.name).is_absolute() else entry.name,
+                    sha256=self.hashes[entry.name],
+                    bytes=self.path(entry.name).stat().st_size,
+                    **known,  # type: ignore[arg-type]
+                )
+            )
+        return out
+
+
+@contextmanager
+def open_inputs(job: Job, roles: frozenset[str] | None = None, threads: int = 2) -> Iterator[Inputs]:
+    """Unpack the delivery if there is one, and hash every file that the job names.
+
+    ``roles`` limits this to files of those roles.
+    """
+    from survey.delivery import hash_all, open_delivery
+
+    delivery = None
+    try:
+        if job.head.delivery is not None:
+            delivery = open_delivery(job.resolve(job.head.delivery))
+        inputs = Inputs(job, delivery)
+        names = [f.name for f in job.files() if roles is None or f.role in roles]
+        files = {name: inputs.path(name) for name in dict.fromkeys(names)}
+        plain = {name: path for name, path in files.items() if path.is_file()}
+        found = hash_all([str(p) for p in plain.values()], threads)
+        inputs.hashes = {name: found[str(path)] for name, path in plain.items()}
+        yield inputs
+    finally:
+        if delivery is not None:
+            delivery.close()

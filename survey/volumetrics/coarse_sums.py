@@ -1,0 +1,112 @@
+"""Means over square blocks of cells, gathered during the sweep, for whatever is drawn afterwards.
+
+Drawings need neither every cell nor a second pass over the files. Sums are whole numbers, so the means do
+not depend on how the pass was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.grid import Grid
+from survey.jit import kernel
+
+
+@dataclass(frozen=True)
+class CoarseSums:
+    """Sums over ``block`` × ``block`` cells, blocks counted from absolute cell (0, 0) of the job's origin.
+
+    ``row0``, ``col0``: the first block held. Arrays (rows, cols): Σ grains of rise, Σ grains of the earlier
+    height where the rise is known, and the count of such cells.
+    """
+
+    block: int
+    row0: int
+    col0: int
+    rise: NDArray[np.int64]
+    before: NDArray[np.int64]
+    count: NDArray[np.int32]
+
+
+def blank(band: Grid, block: int) -> CoarseSums:
+    row0, col0 = band.row0 // block, band.col0 // block
+    rows = (band.row0 + band.height - 1) // block - row0 + 1
+    cols = (band.col0 + band.width - 1) // block - col0 + 1
+    return CoarseSums(
+        block,
+        row0,
+        col0,
+        np.zeros((rows, cols), np.int64),
+        np.zeros((rows, cols), np.int64),
+        np.zeros((rows, cols), np.int32),
+    )
+
+
+def gather_chunk(
+    sums: CoarseSums, grains: NDArray[np.int32], before: NDArray[np.float32], row0: int, col0: int
+) -> None:
+    """Add a chunk whose cell (0, 0) is the absolute cell (row0, col0)."""
+    _add(grains, before, row0, col0, sums.block, sums.row0, sums.col0, sums.rise, sums.before, sums.count)
+
+
+@kernel
+def _add(grains, before, row0, col0, block, block_row0, block_col0, rise, height, count):  # type: ignore[no-untyped-def]
+    rows, cols = grains.shape
+    for i in range(rows):
+        bi = (row0 + i) // block - block_row0
+        q = grains[i]
+        z = before[i]
+        j = 0
+        bj = col0 // block - block_col0
+        while j < cols:
+            end = min(cols, (bj + block_col0 + 1) * block - col0)
+            s = np.int64(0)
+            h = 0.0
+            n = 0
+            for k in range(j, end):
+                if q[k] != -2147483648:
+                    s += q[k]
+                    h += np.floor(np.float64(z[k]) * 65536.0 + 0.5)
+                    n += 1
+            rise[bi, bj] += s
+            height[bi, bj] += np.int64(h)
+            count[bi, bj] += n
+            j = end
+            bj += 1
+
+
+def means(
+    pieces: Sequence[CoarseSums], job: Grid
+) -> tuple[Grid, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """The coarse grid, and on it earlier heights, later heights and rise in metres; NaN where nothing was."""
+    block = pieces[0].block
+    row0, col0 = job.row0 // block, job.col0 // block
+    rows = (job.row0 + job.height - 1) // block - row0 + 1
+    cols = (job.col0 + job.width - 1) // block - col0 + 1
+    rise, before = np.zeros((rows, cols), np.int64), np.zeros((rows, cols), np.int64)
+    count = np.zeros((rows, cols), np.int64)
+    for p in pieces:
+        at = (
+            slice(p.row0 - row0, p.row0 - row0 + p.rise.shape[0]),
+            slice(p.col0 - col0, p.col0 - col0 + p.rise.shape[1]),
+        )
+        rise[at] += p.rise
+        before[at] += p.before
+        count[at] += p.count
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dh = np.where(count > 0, rise / count / 65536, np.nan)
+        z = np.where(count > 0, before / count / 65536, np.nan)
+    grid = Grid(
+        job.crs_wkt,
+        job.west + col0 * block * job.cell_east,
+        job.north - row0 * block * job.cell_north,
+        job.cell_east * block,
+        job.cell_north * block,
+        rows,
+        cols,
+    )
+    return grid, z.astype(np.float32), (z + dh).astype(np.float32), dh.astype(np.float32)

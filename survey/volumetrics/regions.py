@@ -1,0 +1,192 @@
+"""Regions of real change, with everything about them that could be added up during the sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.dem.contrast import Nodes
+from survey.dem.rise import GRAINS_PER_M
+from survey.grid import Grid
+from survey.jit import kernel
+from survey.volumetrics.runs import Parts, Runs, exact_sums, join
+
+FULL = 4096
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Joined regions, numbered by their first cell in reading order. Arrays are (n,) unless said otherwise.
+
+    ``rise_m3`` is signed: negative for cut. ``layer_m3`` and ``layer_m2`` are (n, layers).
+    """
+
+    job: Grid
+    runs: Runs
+    starts: NDArray[np.int64]  # (n + 1,) runs of region k are order[starts[k]:starts[k + 1]]
+    order: NDArray[np.int64]
+    sign: NDArray[np.int8]
+    cells: NDArray[np.int64]
+    seeds: NDArray[np.int64]
+    rise_m3: NDArray[np.float64]
+    layer_m3: NDArray[np.float64]
+    layer_m2: NDArray[np.float64]
+    levels_m3: NDArray[np.float64]  # (n, slabs)
+    shallow_m: NDArray[np.float64]
+    deep_m: NDArray[np.float64]
+    deepest: NDArray[np.int64]  # (n, 2)
+    first: NDArray[np.int64]  # (n, 2) first cell in reading order
+    box: NDArray[np.int64]  # (n, 4) row0, row1, col0, col1
+
+    @property
+    def count(self) -> int:
+        return int(self.sign.size)
+
+    @property
+    def area_m2(self) -> NDArray[np.float64]:
+        return self.cells * self.job.cell_area_m2
+
+    def runs_of(self, k: int) -> Runs:
+        return self.runs[self.order[self.starts[k] : self.starts[k + 1]]]
+
+    def keep(self, wanted: NDArray[np.bool_]) -> Regions:
+        """Only the wanted regions, in the same order."""
+        number = np.cumsum(wanted) - 1
+        runs = self.runs[wanted[self.runs[:, 3]]].copy()
+        runs[:, 3] = number[runs[:, 3]]
+        order, starts = _by_region(runs, int(wanted.sum()))
+        fields = ("sign", "cells", "seeds", "rise_m3", "layer_m3", "layer_m2", "levels_m3")
+        fields += ("shallow_m", "deep_m", "deepest", "first", "box")
+        return Regions(self.job, runs, starts, order, *(getattr(self, f)[wanted] for f in fields))
+
+    def piece(self, k: int, margin_cells: int = 0) -> Grid:
+        """The job grid around one region."""
+        r0, r1, c0, c1 = self.box[k]
+        j = self.job
+        r0, c0 = max(r0 - margin_cells - j.row0, 0), max(c0 - margin_cells - j.col0, 0)
+        r1, c1 = min(r1 + margin_cells - j.row0, j.height), min(c1 + margin_cells - j.col0, j.width)
+        return j[int(r0) : int(r1), int(c0) : int(c1)]
+
+    def mask(self, k: int, piece: Grid) -> NDArray[np.bool_]:
+        """Cells of region ``k`` within ``piece``."""
+        out = np.zeros(piece.shape, np.bool_)
+        _paint(self.runs_of(k), piece.row0, piece.col0, out)
+        return out
+
+    def node_areas(self, nodes: Nodes) -> NDArray[np.float64]:
+        """(n, nodes) square metres of each region in each node of a coarse lattice."""
+        out = np.zeros((self.count, nodes.count))
+        j = nodes.job
+        _spread(self.runs, j.row0, j.col0, nodes.side, nodes.cols, out)
+        return out * self.job.cell_area_m2
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.count))
+
+
+def gather(parts: list[Parts], job: Grid, least_seeds: int = 1) -> Regions:
+    """Join the parts that the tiles found; what holds no seed is noise and is left out."""
+    runs, region = join(parts)
+    n = int(runs[:, 3].max()) + 1 if runs.size else 0
+    layers = parts[0].weighted.shape[1] if parts else 0
+    slabs = parts[0].levels.shape[1] if parts else 0
+
+    def column(name: str) -> NDArray[np.int64]:
+        return np.concatenate([getattr(p, name) for p in parts]) if parts else np.empty(0, np.int64)
+
+    def volumes(values: NDArray[np.int64], unit: int) -> NDArray[np.float64]:
+        return np.array(exact_sums(values, region, n), np.float64) * (job.cell_area_m2 / unit)
+
+    weighted, covered, levels = (
+        np.concatenate([getattr(p, name) for p in parts]) if parts else np.empty((0, width), np.int64)
+        for name, width in (("weighted", layers), ("covered", layers), ("levels", slabs))
+    )
+    cells, seeds = (np.bincount(region, weights=column(c), minlength=n).astype(np.int64) for c in ("cells", "seeds"))
+    sign = np.zeros(n, np.int8)
+    shallow, deep = np.full(n, np.inf), np.zeros(n)
+    deepest = np.zeros((n, 2), np.int64)
+    if n:
+        sign[region] = column("sign")
+        np.minimum.at(shallow, region, column("shallow_m").astype(np.float64))
+        here = column("deep_m").astype(np.float64)
+        np.maximum.at(deep, region, here)
+        spots = column("deepest")
+        # Of equally deep cells the first in reading order, whichever tile saw it.
+        at = np.lexsort((spots[:, 1], spots[:, 0]))
+        for k in at[::-1]:
+            if here[k] == deep[region[k]]:
+                deepest[region[k]] = spots[k]
+    order, starts = _by_region(runs, n)
+    box, first = _boxes(runs, n)
+    found = Regions(
+        job,
+        runs,
+        starts,
+        order,
+        sign,
+        cells,
+        seeds,
+        volumes(column("sums"), GRAINS_PER_M) if n else np.empty(0),
+        np.stack([volumes(weighted[:, c], GRAINS_PER_M * FULL) for c in range(layers)], axis=1)
+        if n and layers
+        else np.empty((n, layers)),
+        np.stack([volumes(covered[:, c], FULL) for c in range(layers)], axis=1)
+        if n and layers
+        else np.empty((n, layers)),
+        np.stack([volumes(levels[:, c], GRAINS_PER_M * FULL) for c in range(slabs)], axis=1)
+        if n and slabs
+        else np.empty((n, slabs)),
+        shallow,
+        deep,
+        deepest,
+        first,
+        box,
+    )
+    return found.keep(found.seeds >= least_seeds)
+
+
+def _by_region(runs: Runs, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    order = np.argsort(runs[:, 3], kind="stable")
+    starts = np.searchsorted(runs[order, 3], np.arange(n + 1))
+    return order.astype(np.int64), starts.astype(np.int64)
+
+
+def _boxes(runs: Runs, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    box = np.zeros((n, 4), np.int64)
+    first = np.zeros((n, 2), np.int64)
+    if n:
+        k = runs[:, 3]
+        big = np.iinfo(np.int64).max
+        box[:, 0] = box[:, 2] = big
+        np.minimum.at(box[:, 0], k, runs[:, 0])
+        np.maximum.at(box[:, 1], k, runs[:, 0] + 1)
+        np.minimum.at(box[:, 2], k, runs[:, 1])
+        np.maximum.at(box[:, 3], k, runs[:, 2])
+        _, at = np.unique(k, return_index=True)
+        first[:] = runs[at, :2]
+    return box, first
+
+
+@kernel
+def _paint(runs, row0, col0, out):  # type: ignore[no-untyped-def]
+    rows, cols = out.shape
+    for r in range(runs.shape[0]):
+        i = runs[r, 0] - row0
+        if 0 <= i < rows:
+            for j in range(max(runs[r, 1] - col0, 0), min(runs[r, 2] - col0, cols)):
+                out[i, j] = True
+
+
+@kernel
+def _spread(runs, row0, col0, side, node_cols, out):  # type: ignore[no-untyped-def]
+    for r in range(runs.shape[0]):
+        node_row = (runs[r, 0] - row0) // side
+        at = runs[r, 1]
+        while at < runs[r, 2]:
+            node_col = (at - col0) // side
+            end = min(runs[r, 2], col0 + (node_col + 1) * side)
+            out[runs[r, 3], node_row * node_cols + node_col] += end - at
+            at = end
