@@ -1,0 +1,164 @@
+"""Copies of last year's surface are seen, two honest flights are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from survey.forensics.noise import last_digit
+from survey.forensics.resent import (
+    PairWindows,
+    find_move,
+    judge_pair,
+    judge_resampled,
+    pair_windows,
+    resampled_copy,
+)
+from survey.sample_data import make_scene
+from survey.sample_data.survey_error import ErrorModel
+
+
+def flags(before, after, cell_m=1.0):
+    return [(f.name, f.strength) for f in judge_pair(pair_windows(before, after), cell_m).flags]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {},
+        {"after_error": ErrorModel(random_m=0.05, correlated_m=0.03, east_m=0.4, north_m=-0.3)},
+        {"smoothing_cells": 1.5},
+        {"before_error": ErrorModel(random_m=0.01, correlated_m=0.01), "workings_growth": 0.3},
+    ],
+    ids=["alike", "worse and shifted", "matched densely", "better and dug"],
+)
+def test_two_flights_raise_nothing(seed, wishes):
+    scene = make_scene(seed, size_m=(240.0, 240.0), **wishes)
+    outcome = judge_pair(pair_windows(scene.before, scene.after), 1.0)
+    assert outcome.no_power is None
+    assert outcome.flags == ()
+
+
+def test_two_flights_without_correlated_noise_raise_nothing():
+    # The hard case: nothing but white noise, so the difference of two flights is as white as a forgery's.
+    plain = ErrorModel(random_m=0.02, slope_factor=0.0, correlated_m=0.0)
+    for seed in range(4):
+        scene = make_scene(seed, size_m=(240.0, 240.0), before_error=plain, after_error=plain)
+        assert judge_pair(pair_windows(scene.before, scene.after), 1.0).flags == ()
+
+
+def test_sent_again_as_it_was(honest):
+    assert flags(honest.before, honest.before.copy()) == [("identical", "strong")]
+
+
+def test_sent_again_with_a_constant(honest):
+    outcome = judge_pair(pair_windows(honest.before, honest.before + np.float32(0.37)), 1.0)
+    (flag,) = outcome.flags
+    assert (flag.name, flag.strength) == ("constant added", "strong")
+    assert flag.evidence["rise_m"] == pytest.approx(0.37, abs=1e-3)
+    assert flag.evidence["copied_part"] > 0.99
+
+
+def test_sent_again_with_a_tilt(honest):
+    east = np.arange(honest.before.shape[1], dtype=np.float32) * np.float32(1e-3)
+    assert flags(honest.before, honest.before + east) == [("smooth surface added", "strong")]
+
+
+def test_sent_again_with_a_pit_dug_into_it(honest):
+    forged = honest.before.copy()
+    forged[100:140, 80:150] -= 6
+    ((name, strength),) = flags(honest.before, forged)
+    assert (name, strength) == ("identical", "strong")
+
+
+def test_sent_again_rounded_to_centimetres_in_both_years(honest):
+    before = np.round(honest.before, 2).astype(np.float32)
+    assert flags(before, before.copy())[0][1] == "strong"
+    assert flags(before, np.round(honest.after, 2).astype(np.float32)) == []
+
+
+@pytest.mark.parametrize("sigma", [0.005, 0.02, 0.05, 0.15])
+def test_sent_again_with_noise(honest, rng, sigma):
+    forged = (honest.before + sigma * rng.standard_normal(honest.before.shape)).astype(np.float32)
+    ((name, strength),) = flags(honest.before, forged)
+    assert name == "noise added"
+    assert strength in ("moderate", "strong")
+
+
+def test_a_part_sent_again(honest):
+    forged = honest.after.copy()
+    forged[64:160, 96:192] = honest.before[64:160, 96:192] + np.float32(0.2)
+    (flag,) = judge_pair(pair_windows(honest.before, forged), 1.0).flags
+    assert flag.name == "in part: constant added"
+    (box,) = flag.where
+    assert (box.row, box.col, box.height, box.width) == (64, 96, 96, 96)
+
+
+def test_a_part_sent_again_with_noise(rng):
+    scene = make_scene(7, size_m=(480.0, 480.0))
+    forged = scene.after.copy()
+    here = (slice(64, 288), slice(96, 320))
+    forged[here] = scene.before[here] + 0.02 * rng.standard_normal((224, 224)).astype(np.float32)
+    (flag,) = judge_pair(pair_windows(scene.before, forged), 1.0).flags
+    assert flag.name == "in part: noise added"
+    box = flag.where[0]
+    assert box.row < 176 < box.row + box.height
+    assert box.col < 208 < box.col + box.width
+
+
+def test_heights_in_decimetres_have_no_power(honest):
+    flat = np.full((96, 96), 300.0) + np.arange(96) * 0.001
+    rounded = np.round(flat, 1).astype(np.float32)
+    outcome = judge_pair(pair_windows(rounded, rounded), 1.0)
+    assert outcome.no_power
+    assert outcome.flags == ()
+
+
+def test_no_common_ground_has_no_power(honest):
+    empty = np.full(honest.before.shape, np.nan, np.float32)
+    assert judge_pair(pair_windows(honest.before, empty), 1.0).no_power
+
+
+def test_tiles_put_together_are_the_whole(honest):
+    a, b = honest.before[:288, :288], honest.after[:288, :288]
+    whole = pair_windows(a, b)
+    cut = [
+        [pair_windows(a[r : r + 96, c : c + 96], b[r : r + 96, c : c + 96]) for c in (0, 96, 192)]
+        for r in (0, 96, 192)
+    ]
+    joined = PairWindows.joined(cut)
+    # Squares on a tile's rim lose one row of texture; counts may differ there, figures hardly.
+    np.testing.assert_allclose(joined.rise, whole.rise)
+    np.testing.assert_allclose(joined.white, whole.white, rtol=0.2)
+    assert judge_pair(joined, 1.0).flags == judge_pair(whole, 1.0).flags == ()
+
+
+@pytest.mark.parametrize("move", [(0, 0), (5, -9), (-20, 3)])
+def test_a_shift_put_in_comes_back_out(honest, move):
+    reach = 24
+    moved = np.roll(honest.before, move, axis=(0, 1))
+    rows, cols, z = find_move(honest.before, moved[reach:-reach, reach:-reach], reach)
+    assert (rows, cols) == move
+    assert z > 20
+
+
+def test_two_flights_far_apart_do_not_correlate(honest, rng):
+    other = make_scene(99, size_m=(300.0, 300.0)).before
+    *_, z = find_move(honest.before, other[24:-24, 24:-24], 24)
+    assert z < 8
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_moved_by_a_part_of_a_cell(honest, order):
+    moved = ndimage.shift(honest.before.astype(float), (0.3, -0.4), order=order, mode="nearest").astype(
+        np.float32
+    )
+    cuts = [(slice(r, r + 90), slice(c, c + 90)) for r in (10, 110, 200) for c in (10, 110, 200)]
+    fits = [resampled_copy(honest.before[cut], moved[cut]) for cut in cuts]
+    flag = judge_resampled(fits, last_digit(honest.before))
+    assert flag is not None
+    assert flag.strength == "strong"
+    fits = [resampled_copy(honest.before[cut], honest.after[cut]) for cut in cuts]
+    assert judge_resampled(fits, last_digit(honest.before)) is None
