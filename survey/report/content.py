@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from survey.record import Record, Site, ZoneVolumes
+from survey.record import Record, Site, ZoneVolumes, canonical
 from survey.report.colours import NOT_SIGNIFICANT
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ class Table:
     numeric: Sequence[bool] = ()
 
 
+def digest(record: Record) -> str:
+    """SHA-256 of the record without its clock, and without the hashes of what is drawn from it."""
+    data = canonical(record)
+    del data["clock"], data["outputs"]
+    return hashlib.sha256(json.dumps(data, ensure_ascii=False).encode("utf-8")).hexdigest()
+
+
 def title(record: Record, words: Words) -> str:
     return str(record.mine.get("name") or record.job.get("id") or words("report.title"))
 
@@ -56,6 +64,10 @@ def mine_lines(record: Record, words: Words) -> list[tuple[str, str]]:
             "tahsil",
             "district",
             "state",
+            "owner",
+            "agent",
+            "mining_engineer",
+            "surveyor",
         )
         if record.mine.get(key) not in (None, "")
     ]

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from survey.report.words import Words
 
 AREA_CLASSES = (
-    "exploited_and_abandoned_opencast",
-    "current_opencast_workings",
+    "abandoned",
+    "workings",
     "reclaimed",
-    "waste_disposal",
-    "plant_buildings_roads",
+    "waste",
+    "buildings",
     "other",
 )
 """Part I, item 12: (i) to (vi)."""
@@ -54,7 +54,7 @@ def g1_rows(record: Record, words: Words, numbers: Numbers) -> list[G1Row]:
     for zone in record.zones:
         if zone.zone == "lease":
             rows.append(_volume("V.4", "g1.void", zone, "cut", words, numbers, words("g1.from_lease")))
-    for key, name in (("g1.dumps", "waste_disposal"), ("g1.backfilled", "reclaimed")):
+    for key, name in (("g1.dumps", "waste"), ("g1.backfilled", "reclaimed")):
         mine = [z for z in record.polygons if z.zone == name]
         rows += [_volume("V.4", key, z, "fill", words, numbers, z.name or z.zone) for z in mine]
         if not mine:

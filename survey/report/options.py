@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from survey.report.words import Language
+from survey.errors import JobError
+from survey.report.words import LANGUAGES, Language
+
+if TYPE_CHECKING:
+    from survey.record import Record
 
 FORMATS = ("html", "pdf", "plans", "dxf", "landxml", "str", "kml", "tables")
-"""``report.html``; ``report.pdf``; ``plan-*.pdf``; ``plan.dxf``; ``surface.xml``; ``*.str``; ``sites.kml``
-and ``.kmz``; ``tables.xlsx`` and ``tables-*.csv``."""
+"""``report.html``; ``report.pdf``; ``plan-*.pdf``; ``plan.dxf``; ``surface.xml``; ``surpac/*.str``;
+``sites.kml`` and ``.kmz``; ``tables.xlsx`` and ``tables/*.csv``."""
 
 SHEETS_MM = {"A3": (420, 297), "A2": (594, 420), "A1": (841, 594), "A0": (1189, 841)}
 SCALES = (500, 1000, 2000, 5000)
@@ -31,9 +36,22 @@ class ReportOptions:
     sheet: str = "A0"
     original: str | None = None
 
-    def __post_init__(self) -> None:
-        from survey.errors import JobError
+    @classmethod
+    def of_record(cls, record: Record) -> ReportOptions:
+        """What the job's ``[report]`` section asked for; anything unknown to this version is passed over."""
+        asked = record.job.get("report")
+        if not isinstance(asked, dict):
+            return cls()
+        language, sheet, scale = asked.get("language"), asked.get("sheet"), asked.get("scale")
+        return cls(
+            language=language if language in LANGUAGES else "en",
+            indian_digits=bool(asked.get("indian_grouping")),
+            scale=scale if isinstance(scale, int) else None,
+            sheet=sheet if sheet in SHEETS_MM else "A0",
+            original=asked.get("original") or None,
+        )
 
+    def __post_init__(self) -> None:
         for value in self.formats:
             if value not in FORMATS:
                 raise JobError(f"there is no report format {value!r}", expected=", ".join(FORMATS))

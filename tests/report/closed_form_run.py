@@ -372,10 +372,8 @@ def record() -> Record:
             for k in range(3)
         ],
         polygons=[
-            _zone("waste_disposal", 4_536.0, 0.0, 33_105.0).model_copy(update={"name": "East dump"}),
-            _zone("current_opencast_workings", 6_311.0, 31_450.0, 0.0).model_copy(
-                update={"name": "Main pit"}
-            ),
+            _zone("waste", 4_536.0, 0.0, 33_105.0).model_copy(update={"name": "East dump"}),
+            _zone("workings", 6_311.0, 31_450.0, 0.0).model_copy(update={"name": "Main pit"}),
         ],
         sites=found,
         dismissed=[
@@ -461,8 +459,8 @@ def shapes() -> Shapes:
         lease=LeaseShape(lease, "ML 17/2004", 0.3, pillars()),
         zones={"lease": lease, "buffer": lease.buffer(100, quad_segs=16).difference(lease)},
         polygons=[
-            NamedShape("East dump", "waste_disposal", _ellipse(DUMP, 38, 38)),
-            NamedShape("Main pit", "current_opencast_workings", _ellipse(PIT, 49, 41)),
+            NamedShape("East dump", "waste", _ellipse(DUMP, 38, 38)),
+            NamedShape("Main pit", "workings", _ellipse(PIT, 49, 41)),
         ],
         sites=sites(),
     )

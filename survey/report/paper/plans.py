@@ -57,11 +57,16 @@ def surface_plan(run: RunFolder, options: ReportOptions, words: Words) -> Plan |
         "plan-surface.pdf",
         words("plan.surface"),
         words("plan.surface_rule"),
-        words("plan.surface_purpose"),
+        _purpose(run) or words("plan.surface_purpose"),
         scale,
         extent,
         PlanLook(contour_m=interval),
     )
+
+
+def _purpose(run: RunFolder) -> str | None:
+    report = run.record.job.get("report")
+    return str(report["purpose"]) if isinstance(report, dict) and report.get("purpose") else None
 
 
 def environment_plan(run: RunFolder, options: ReportOptions, words: Words) -> Plan | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from survey.grid import Bounds
-from survey.record import to_json
 from survey.report import content
 from survey.report.colours import VERDICT, VERDICT_SIGN
 from survey.report.draw import charts
@@ -67,7 +65,7 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
         "provenance": words(
             "report.provenance",
             version=record.software.get("mine-survey", ""),
-            hash=hashlib.sha256(to_json(record).encode()).hexdigest(),
+            hash=content.digest(record),
         ),
         "mine": content.mine_lines(record, words),
         "headline": content.headline(run, words, numbers),

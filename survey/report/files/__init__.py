@@ -1,0 +1,1 @@
+"""Files for other programs: CAD, mine planning, the phone, the spreadsheet."""
