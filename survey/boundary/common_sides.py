@@ -200,11 +200,13 @@ def _sides_by_lines(path: Path, lease: Lease, crs: str | None) -> list[NDArray[n
     import shapely
 
     from survey.boundary.crs import crs_from, move_points
+    from survey.boundary.features import refuse_wild
     from survey.boundary.formats import read_drawing
     from survey.boundary.placing import place
 
     given = None if crs is None else crs_from(crs)
     drawing = read_drawing(path, crs=given)
+    refuse_wild(drawing)
     lines = [line for f in drawing.features for line in f.lines if len(line) >= 2]
     if not lines:
         raise InputRefused("holds no lines", expected="lines along the common sides", file=drawing.file)

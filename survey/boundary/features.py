@@ -107,6 +107,33 @@ def read_bytes(path: str, limit: int = MAX_BYTES) -> bytes:
     return data
 
 
+_WILDEST = 1e9
+"""No metre on a map of the Earth and no degree is larger."""
+
+
+def is_wild(ring: Ring) -> bool:
+    """Whether a coordinate is no number, or beyond anything on Earth."""
+    return bool(len(ring)) and not bool((np.abs(ring) < _WILDEST).all())
+
+
+def refuse_wild(drawing: Drawing) -> None:
+    """Stop before such numbers reach any arithmetic.
+
+    Raises
+    ------
+    InputRefused
+    """
+    for feature in drawing.features:
+        for ring in feature.coordinates():
+            if is_wild(ring):
+                x, y = ring[~(np.abs(ring) < _WILDEST).all(axis=1)][0]
+                what = "not finite numbers" if not np.isfinite([x, y]).all() else "beyond all bounds"
+                raise InputRefused(
+                    f"{feature.label!r} has coordinates that are {what}: ({x:.6g}, {y:.6g})",
+                    file=drawing.file,
+                )
+
+
 def metres_per_unit(drawing: Drawing) -> float:
     """The size of a coordinate's unit, for tolerances: roughly 111 km where numbers are degrees."""
     if drawing.crs is not None:

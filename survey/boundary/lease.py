@@ -11,7 +11,7 @@ import numpy as np
 
 from survey.boundary.choose import choose_lease
 from survey.boundary.crs import LON_LAT, crs_from, home_crs, move, move_points
-from survey.boundary.features import Drawing, metres_per_unit
+from survey.boundary.features import Drawing, metres_per_unit, refuse_wild
 from survey.boundary.formats import read_drawing
 from survey.boundary.order import Corner, ring_of
 from survey.boundary.placing import Placed, place
@@ -141,6 +141,7 @@ def read_lease(
     """
     given = None if crs is None else crs_from(crs)
     drawing = read_drawing(path, crs=given)
+    refuse_wild(drawing)
     metres = metres_per_unit(drawing)
     notes = list(drawing.notes)
     if not any(f.polygons or f.lines for f in drawing.features) and any(f.points for f in drawing.features):

@@ -60,8 +60,6 @@ def place(drawing: Drawing, coordinates: Sequence[Ring], given: CRS | None) -> P
     )
     if len(xy) == 0:
         raise InputRefused("holds no coordinates", file=file)
-    if not np.isfinite(xy).all():
-        raise InputRefused("holds coordinates that are not finite numbers", file=file)
     if (np.abs(xy) < 1e-9).all(axis=1).any():
         raise InputRefused(
             "holds a point at (0, 0)", file=file, mend="Give the pillar's true coordinates or take it out."

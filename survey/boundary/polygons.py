@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from survey.boundary.choose import candidates
 from survey.boundary.crs import crs_from, move
-from survey.boundary.features import metres_per_unit
+from survey.boundary.features import metres_per_unit, refuse_wild
 from survey.boundary.formats import read_drawing
 from survey.boundary.placing import place
 from survey.boundary.rings import polygon_of, remarks
@@ -37,6 +37,7 @@ def read_polygons(
     """
     given = None if crs is None else crs_from(crs)
     drawing = read_drawing(path, crs=given)
+    refuse_wild(drawing)
     found, open_lines = candidates(drawing, metres_per_unit(drawing))
     if not found:
         what = "only open lines" if open_lines else "no polygon"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from survey.boundary.bands import polygonal
 from survey.boundary.choose import id_of
 from survey.boundary.crs import crs_from, move
-from survey.boundary.features import Feature
+from survey.boundary.features import Feature, is_wild
 from survey.boundary.formats import read_drawing
 from survey.boundary.placing import Placed, place
 from survey.boundary.rings import polygon_of, remarks
@@ -227,9 +227,8 @@ def _usable(feature: Feature) -> bool:
     """Whether all coordinates are numbers and none is the (0, 0) of an empty field."""
     import numpy as np
 
-    return all(
-        bool(np.isfinite(ring).all()) and not bool((np.abs(ring) < 1e-9).all(axis=1).any())
-        for ring in feature.coordinates()
+    return not any(
+        is_wild(ring) or bool((np.abs(ring) < 1e-9).all(axis=1).any()) for ring in feature.coordinates()
     )
 
 
