@@ -28,6 +28,7 @@ MAX_BYTES = 64 * 2**20
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 500
 MAX_CELL = 10_000
+MAX_CELLS = 8_000_000
 
 _DELIMITERS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}  # in order of preference
 _MISSING = {"", "-", "--", "–", "—", "na", "n/a", "n.a.", "nan", "null", "none", "nil", "#n/a"}
@@ -35,6 +36,7 @@ _MINUS = str.maketrans(
     dict.fromkeys("\u2212\u2013\u2010\u2011\ufe63\uff0d", "-") | {"\uff0b": "+", "\uff0e": ".", "\uff0c": ","}
 )
 _NUMERIC = re.compile(r"[+-]?[\d., ]*\d[\d., ]*(?:[eE][+-]?\d+)?")
+_LONGEST_NUMBER = 60
 _GROUPS = r"\d{1,3}(?:G\d{2,3})*G\d{3}"
 
 
@@ -272,6 +274,8 @@ def parse_number(cell: str, decimal: str | None = ".") -> float | None:
     """
     if is_missing(cell):
         return math.nan
+    if len(cell) > _LONGEST_NUMBER:
+        return None
     text = plain_digits(cell).strip()
     if decimal == ",":
         group, point = r"[. ]", ","
@@ -313,6 +317,7 @@ def _parse(
 ) -> list[tuple[int, list[str]]]:
     """Rows that hold anything, with the line on which they end, trimmed of empty cells at their end."""
     rows: list[tuple[int, list[str]]] = []
+    cells = 0
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         for raw in reader:
@@ -326,6 +331,9 @@ def _parse(
                 raise InputRefused(f"the table has more than {max_rows:,} rows", file=file)
             if len(row) > MAX_COLUMNS:
                 raise InputRefused(f"line {line} has more than {MAX_COLUMNS} cells", file=file)
+            cells += len(row)
+            if cells > MAX_CELLS:
+                raise InputRefused(f"the table has more than {MAX_CELLS:,} cells", file=file)
             if max(map(len, row)) > MAX_CELL:
                 raise InputRefused(
                     f"line {line} holds a cell of more than {MAX_CELL:,} characters", file=file
@@ -345,7 +353,7 @@ def _split_at_blanks(cells: list[tuple[int, list[str]]]) -> list[tuple[int, list
 
 
 def _numeric_like(cell: str) -> bool:
-    return _NUMERIC.fullmatch(plain_digits(cell).strip()) is not None
+    return len(cell) <= _LONGEST_NUMBER and _NUMERIC.fullmatch(plain_digits(cell).strip()) is not None
 
 
 def _header_row(cells: list[tuple[int, list[str]]]) -> int | None:

@@ -26,6 +26,7 @@ _LETTERS = {
     "उत्तर": "N", "दक्षिण": "S", "पूर्व": "E", "पश्चिम": "W",
     "उ.": "N", "द.": "S", "पू.": "E", "प.": "W", "उ": "N", "द": "S", "पू": "E", "प": "W",
 }  # fmt: skip
+_LONGEST = 100
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 _SEPARATED = re.compile(
     rf"(?P<d>{_NUMBER})(?:\s*[°:\-/\s]\s*(?P<m>{_NUMBER})(?:\s*[':\-/\s]\s*(?P<s>{_NUMBER})\s*\"?)?\s*'?)?\s*°?"
@@ -51,12 +52,14 @@ def parse_angle(text: str, *, decimal: str = ".") -> Angle | None:
     ``24° 35.2057' N``, ``24 deg 35 min 12.34 sec North``, ``२४°३५'१२.३४" उ``. Minutes and seconds of 60 or
     more, a minus sign beside a letter, and run-together digits (``243512``) are not angles.
     """
-    found = _read(text, decimal)
+    found = _read(text, decimal) if len(text) <= _LONGEST else None
     return found if found is not None and abs(found.degrees) <= 360 else None
 
 
 def split_pair(text: str) -> tuple[str, str] | None:
     """Two angles in one cell, with letters (``24°35'12"N 75°07'00"E``) or parted by ``,`` ``;`` or ``/``."""
+    if len(text) > 2 * _LONGEST:
+        return None
     plain = plain_digits(text).strip()
     letters = [(m.start(), m[0].upper()) for m in re.finditer(r"(?<![A-Za-z])[NSEWnsew](?![A-Za-z])", plain)]
     if len(letters) == 2 and (letters[0][1] in "NS") != (letters[1][1] in "NS"):

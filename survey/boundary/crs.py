@@ -35,6 +35,7 @@ _UTM = re.compile(
     r"(?:WGS\s*-?(?:19)?84)?\W*UTM\W*(?:zone)?\W*(\d{1,2})\s*([NS])(?:orth|outh)?", re.IGNORECASE
 )
 _MAX_WKT = 65_536
+_MAX_ADDED = 2_000_000  # vertices in one ring
 
 _local = threading.local()
 
@@ -256,6 +257,8 @@ def _move_line(
     pieces = _pieces_needed(a, b, source, target, near, tolerance)
     if (pieces == 1).all():
         return ends
+    if int(pieces.sum()) > _MAX_ADDED:
+        raise InputRefused("its sides are too long to be projected: they span countries")
     added = pieces - 1
     side = np.repeat(np.arange(len(a)), added)
     step = np.arange(len(side)) - np.repeat(np.cumsum(added) - added, added) + 1

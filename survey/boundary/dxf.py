@@ -22,6 +22,7 @@ _SAGITTA = 0.0005
 _TYPES = ("LWPOLYLINE", "POLYLINE", "VERTEX", "SEQEND", "LINE", "ARC", "CIRCLE", "ELLIPSE", "SPLINE", "POINT")
 _MAX_CHORDS = 100_000
 _MAX_LINE = 2**20
+_MAX_TAGS = 1_000_000
 _UNITS = {1: "inches", 2: "feet", 4: "millimetres", 5: "centimetres", 7: "kilometres", 21: "US survey feet"}
 
 
@@ -84,9 +85,12 @@ def _entities(data: bytes, file: str) -> Iterator[Any]:
             before = (tag.code, tag.value)
             continue
         if tag.code != 0:
-            tags.append(tag)
+            if tags:
+                tags.append(tag)
+            if len(tags) > _MAX_TAGS:
+                raise InputRefused(f"holds an entity of more than {_MAX_TAGS:,} tags", file=file)
             continue
-        if tags and tags[0].value in _TYPES:
+        if tags:
             entity = factory.load(ExtendedTags(tags))
             if not linked(entity):
                 if waiting is not None:
@@ -96,7 +100,7 @@ def _entities(data: bytes, file: str) -> Iterator[Any]:
             if waiting is not None:
                 yield waiting
             return
-        tags = [tag]
+        tags = [tag] if tag.value in _TYPES else []
     raise InputRefused("is cut short: its entities do not end", file=file)
 
 
@@ -113,10 +117,10 @@ def _tags(data: bytes, encoding: str) -> Iterator[Any]:
 
 def _encoding(data: bytes) -> str:
     """UTF-8 since the format of 2007, before that the code page of the header."""
-    version = re.search(rb"\$ACADVER\s+1\s+(AC\d{4})", data[: 2**20])
+    version = re.search(rb"\$ACADVER\s{1,9}1\s{1,9}(AC\d{4})", data[: 2**20])
     if version is not None and version[1] >= b"AC1021":
         return "utf-8"
-    page = re.search(rb"\$DWGCODEPAGE\s+3\s+\w+?_(\d+)", data[: 2**20])
+    page = re.search(rb"\$DWGCODEPAGE\s{1,9}3\s{1,9}[A-Za-z]{1,9}_(\d{1,5})", data[: 2**20])
     try:
         return codecs.lookup(f"cp{page[1].decode()}").name if page else "cp1252"
     except LookupError:
@@ -194,5 +198,5 @@ def _with_bulges(entity: Any, corners: list[tuple[float, float, float]], elevati
 
 
 def _header_number(data: bytes, variable: bytes) -> int:
-    match = re.search(re.escape(variable) + rb"\s*\r?\n\s*\d+\s*\r?\n\s*(-?\d{1,6})\s*\r?\n", data[: 2**20])
+    match = re.search(re.escape(variable) + rb"\s{1,9}\d{1,4}\s{1,9}(-?\d{1,6})\s", data[: 2**20])
     return int(match[1]) if match else 0

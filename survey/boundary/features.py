@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 2**20
 """Of a boundary file, unpacked. Parsing XML or JSON takes about ten times as much memory."""
 
-MAX_VERTICES = 5_000_000
+MAX_VERTICES = 3_000_000
 MAX_FEATURES = 200_000
 MAX_DEPTH = 64
 """Of folders in folders and geometries in geometries."""

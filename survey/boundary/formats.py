@@ -20,7 +20,7 @@ _ENDINGS = {
     ".shp": "Shapefile", ".dxf": "DXF", ".csv": "CSV", ".tsv": "CSV", ".txt": "CSV",
 }  # fmt: skip
 KINDS = "KML, KMZ, GeoJSON, GeoPackage, Shapefile, DXF, or CSV of pillars"
-_MAX_DATABASE = 2**30  # a GeoPackage is read row by row, not into memory
+_MAX_DATABASE = 2**28  # a GeoPackage is read row by row, not into memory
 
 
 def read_drawing(

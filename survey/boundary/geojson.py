@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from survey.boundary.features import MAX_DEPTH, Budget, Drawing, Feature, Ring
+from survey.boundary.features import MAX_DEPTH, MAX_FEATURES, MAX_VERTICES, Budget, Drawing, Feature, Ring
 from survey.errors import InputRefused
 from survey.tables import decode_text
 
@@ -26,6 +26,9 @@ def read_geojson(data: bytes, file: str) -> Drawing:
     InputRefused
         Not JSON, not GeoJSON, a linked ``crs``, or coordinates that are not numbers.
     """
+    # Each bracket becomes a list of a hundred bytes; a file of nothing else would fill the memory.
+    if data.count(b"[") + data.count(b"{") > MAX_VERTICES + MAX_FEATURES:
+        raise InputRefused(f"holds more than {MAX_VERTICES:,} vertices", file=file)
     text, _, _ = decode_text(data, file)
     try:
         raw = json.loads(text, parse_constant=_no_constant)

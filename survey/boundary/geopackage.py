@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyproj import CRS
 
 _MAX_LAYERS = 200
+_MAX_VALUE = 64 * 2**20  # bytes of one text or geometry
 _MAX_STEPS = 200_000_000  # of SQLite's virtual machine: a hostile table must not run for ever
 _ENVELOPES = {0: 0, 1: 32, 2: 48, 3: 48, 4: 64}
 _NAMES = ("name", "title", "label", "pillar", "pillar_no", "lease_id", "lease_no", "id")
@@ -56,6 +57,7 @@ def read_geopackage(path: str) -> Drawing:
 
 def _harden(connection: sqlite3.Connection) -> None:
     connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA cell_size_check = ON")

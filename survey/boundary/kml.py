@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
+import struct
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,9 @@ from survey.remark import Remark
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+_MAX_ELEMENTS = 2_000_000
 _MAX_ENTRIES = 10_000
+_MAX_DIRECTORY = 4 * 2**20
 _MAX_RATIO = 1000  # coordinates written by machines compress 50-fold; zeros 1000-fold
 
 
@@ -29,6 +31,12 @@ def read_kmz(data: bytes, file: str) -> Drawing:
     InputRefused
         Damaged, encrypted, larger than the limits, or without one main KML.
     """
+    end = data.rfind(b"PK\x05\x06")
+    if end < 0 or end + 20 > len(data):
+        raise InputRefused("is a damaged KMZ (it does not end as one)", file=file)
+    # The directory is read whole before anything can be counted in it.
+    if struct.unpack_from("<I", data, end + 12)[0] > _MAX_DIRECTORY:
+        raise InputRefused(f"holds more than {_MAX_ENTRIES:,} files", file=file)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
@@ -113,11 +121,14 @@ def _parse(data: bytes, file: str) -> Element:
 
     from defusedxml.ElementTree import iterparse
 
-    depth = 0
+    depth = elements = 0
     root = None
     try:
         for event, element in iterparse(io.BytesIO(data), events=("start", "end"), forbid_dtd=True):
             if event == "start":
+                elements += 1
+                if elements > _MAX_ELEMENTS:
+                    raise InputRefused(f"holds more than {_MAX_ELEMENTS:,} elements", file=file)
                 root = element if root is None else root
                 depth += 1
                 if depth > MAX_DEPTH:
@@ -182,8 +193,8 @@ class _Reader:
             return
         self.features.append(
             Feature(
-                _child_text(element, "name"),
-                layer,
+                _child_text(element, "name")[:200],
+                layer[:200],
                 tuple(polygons),
                 tuple(lines),
                 tuple(points),
@@ -226,8 +237,7 @@ class _Reader:
     def _coordinates(self, element: Element, heights: list[bool]) -> Ring:
         text = _child_text(element, "coordinates")
         # "75.1, 24.5, 0" is not KML, but people write it and it can mean only one thing.
-        text = re.sub(r"\s*,\s*", ",", text)
-        tuples = text.split()
+        tuples = " ".join(text.split()).replace(" ,", ",").replace(", ", ",").split()
         self.budget.vertices(len(tuples))
         values = np.empty((len(tuples), 2))
         for i, item in enumerate(tuples):

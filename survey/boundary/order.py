@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from survey.boundary.features import Ring
-from survey.boundary.rings import crossing, described
+from survey.boundary.rings import MAX_MENDED, crossing, described
 from survey.errors import InputRefused
 from survey.remark import Remark
 from survey.tables import plain_digits
@@ -42,6 +42,8 @@ def ring_of(
         Fewer than three pillars, one name at two places, no order without a crossing, or two of them.
     """
     notes: list[Remark] = []
+    if len(corners) > MAX_MENDED:
+        raise InputRefused(f"has more than {MAX_MENDED:,} pillars", file=file)
     if all(c.order is not None for c in corners) and corners:
         if len({c.order for c in corners}) < len(corners):
             raise InputRefused("two pillars have the same place in the order", file=file)

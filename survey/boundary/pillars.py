@@ -236,7 +236,7 @@ def _geographic(
 
 
 def _refuse_old_datum(table: Table) -> None:
-    told = " ".join((*table.preamble, *table.columns))
+    told = " ".join(" ".join((*table.preamble, *table.columns)).split())
     match = _OLD_DATUMS.search(told)
     if match:
         raise InputRefused(

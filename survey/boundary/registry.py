@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from survey.boundary.lease import Lease
 
 MAX_LEASES = 200_000
-MAX_BYTES = 256 * 2**20
 _OVERLAP_M2 = 100.0  # less is what two digitisations of one side leave
 _FROM = (
     "valid_from", "from_date", "date_from", "start_date", "start", "grant_date", "date_of_grant",
@@ -174,7 +173,7 @@ def read_registry(path: str | os.PathLike[str], *, crs: str | None = None) -> Re
         Unreadable, empty, too many leases, or no reference system.
     """
     given = None if crs is None else crs_from(crs)
-    drawing = read_drawing(path, crs=given, max_bytes=MAX_BYTES)
+    drawing = read_drawing(path, crs=given)
     outlines = [f for f in drawing.features if f.polygons]
     if not outlines:
         raise InputRefused("holds no lease", expected="polygons", file=drawing.file)

@@ -7,6 +7,7 @@ ring that crosses itself, a hole that leaves its outline, parts that overlap, no
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 SAME_M = 0.0005
 """Vertices this near are one; spikes this narrow have no area."""
+
+MAX_MENDED = 20_000
+"""Vertices of a ring whose faults are looked into: finding them takes up to the square of this."""
 
 _AREA_TOLERANCE = 1e-9  # of an area: what floating point leaves of an equality
 _OVERLAP_TOLERANCE = 1e-4  # of an area: slivers between parts that were digitised side by side
@@ -82,6 +86,7 @@ def polygon_of(
     import shapely
 
     polygons: list[Polygon] = []
+    seen: set[bytes] = set()
     for part in parts:
         shell, *holes = part
         if counter_clockwise and _twice_area(shell) < 0:
@@ -90,10 +95,12 @@ def polygon_of(
         if holes:
             outline = _with_holes(outline, holes, file, label, metres_per_unit, mends)
         for polygon in shapely.get_parts(outline):
-            if any(polygon.equals(other) for other in polygons):
+            key = shapely.to_wkb(shapely.normalize(polygon))
+            if key in seen:
                 mends["part-repeated"] += 1
             else:
                 polygons.append(polygon)
+            seen.add(key)
     if not polygons:
         raise InputRefused(f"{label} is empty", file=file)
     if len(polygons) == 1:
@@ -116,24 +123,60 @@ def polygon_of(
 def tidy(xy: Ring, tolerance: float, mends: Counter[str]) -> Ring:
     """An open ring without repeated vertices and spikes. ``tolerance`` is in the ring's units."""
     ring = np.asarray(xy, np.float64)
-    if len(ring) > 1 and _near(ring[0], ring[-1], tolerance):
+    if len(ring) > 1 and math.dist(ring[0], ring[-1]) <= tolerance:
         ring = ring[:-1]
     elif len(ring) > 2:
         mends["ring-unclosed"] += 1
-    before = len(ring)
-    ring = _without_repeats(ring, tolerance)
-    mends["vertices-repeated"] += before - len(ring)
-    while len(ring) >= 3:
-        spikes = _spikes(ring, tolerance)
-        if not spikes.any():
+    to = ring - np.roll(ring, 1, axis=0)
+    on = np.roll(to, -1, axis=0)
+    suspicious = (np.hypot(*to.T) <= tolerance) | (np.sum(to * on, axis=1) < 0)
+    return _unwound(ring, tolerance, mends) if suspicious.any() else ring
+
+
+def _unwound(ring: Ring, tolerance: float, mends: Counter[str]) -> Ring:
+    """One walk along the ring that takes back every step which goes nowhere or back along its own way."""
+    kept: list[tuple[float, float]] = []
+
+    def settle() -> None:
+        while True:
+            if len(kept) >= 2 and math.dist(kept[-1], kept[-2]) <= tolerance:
+                mends["vertices-repeated"] += 1
+                kept.pop()
+            elif len(kept) >= 3 and _is_spike(kept[-3], kept[-2], kept[-1], tolerance):
+                mends["spikes-dropped"] += 1
+                del kept[-2]
+                if math.dist(kept[-1], kept[-2]) <= tolerance:
+                    kept.pop()  # the way back ended where it began: part of the same spike
+            else:
+                return
+
+    for point in map(tuple, ring.tolist()):
+        kept.append(point)
+        settle()
+    # Where the ring closes the walk has to look both ways.
+    first = 0
+    while len(kept) - first >= 3:
+        if math.dist(kept[-1], kept[first]) <= tolerance:
+            mends["vertices-repeated"] += 1
+            kept.pop()
+        elif _is_spike(kept[-2], kept[-1], kept[first], tolerance):
+            mends["spikes-dropped"] += 1
+            kept.pop()
+        elif _is_spike(kept[-1], kept[first], kept[first + 1], tolerance):
+            mends["spikes-dropped"] += 1
+            first += 1
+        else:
             break
-        # One at a time in a row of neighbours: removing a tip may straighten the next vertex.
-        spikes[1:] &= ~spikes[:-1]
-        if spikes[0] and spikes[-1] and len(ring) > 1:
-            spikes[-1] = False
-        mends["spikes-dropped"] += int(spikes.sum())
-        ring = _without_repeats(ring[~spikes], tolerance)
-    return ring
+    return np.array(kept[first:], np.float64).reshape(-1, 2)
+
+
+def _is_spike(
+    a: tuple[float, float], b: tuple[float, float], c: tuple[float, float], tolerance: float
+) -> bool:
+    """Whether the way a–b–c turns back on itself within the tolerance."""
+    ux, uy, vx, vy = b[0] - a[0], b[1] - a[1], c[0] - b[0], c[1] - b[1]
+    longer = max(math.hypot(ux, uy), math.hypot(vx, vy))
+    return ux * vx + uy * vy < 0 and abs(ux * vy - uy * vx) <= tolerance * longer
 
 
 def crossing(xy: Ring, *, proper: bool = False) -> tuple[int, int] | None:
@@ -151,46 +194,20 @@ def crossing(xy: Ring, *, proper: bool = False) -> tuple[int, int] | None:
         return None
     sides = shapely.linestrings(np.stack([ring, np.roll(ring, -1, axis=0)], axis=1))
     tree = shapely.STRtree(sides)
-    first, second = tree.query(sides, predicate="crosses" if proper else "intersects")
-    apart = (second - first) % n
-    keep = (first < second) & (apart > 1) & (apart < n - 1)
-    if not keep.any():
-        return None
-    pairs = sorted(zip(first[keep].tolist(), second[keep].tolist(), strict=True))
-    return pairs[0]
+    # A few sides at a time: all pairs of a hostile ring would not fit into memory.
+    for begin in range(0, n, 64):
+        first, second = tree.query(sides[begin : begin + 64], predicate="crosses" if proper else "intersects")
+        first += begin
+        apart = (second - first) % n
+        keep = (first < second) & (apart > 1) & (apart < n - 1)
+        if keep.any():
+            return min(zip(first[keep].tolist(), second[keep].tolist(), strict=True))
+    return None
 
 
 def described(side: int, names: Sequence[str]) -> str:
     """A side by the names of its ends."""
     return f"{names[side]}–{names[(side + 1) % len(names)]}"
-
-
-def _near(a: Ring, b: Ring, tolerance: float) -> bool:
-    return bool(np.hypot(*(a - b)) <= tolerance)
-
-
-def _without_repeats(ring: Ring, tolerance: float) -> Ring:
-    gaps = np.hypot(*(ring - np.roll(ring, 1, axis=0)).T)
-    if len(ring) < 2 or (gaps > tolerance).all():
-        return ring
-    # Against the last vertex kept, lest a chain of small steps vanish as a whole.
-    kept = [0]
-    for i in range(1, len(ring)):
-        if not _near(ring[i], ring[kept[-1]], tolerance):
-            kept.append(i)
-    while len(kept) > 1 and _near(ring[kept[-1]], ring[0], tolerance):
-        kept.pop()
-    return ring[kept]
-
-
-def _spikes(ring: Ring, tolerance: float) -> np.ndarray:
-    """Vertices at which the ring turns back along the way it came."""
-    to = ring - np.roll(ring, 1, axis=0)
-    on = np.roll(ring, -1, axis=0) - ring
-    back = np.sum(to * on, axis=1) < 0
-    longer = np.maximum(np.hypot(*to.T), np.hypot(*on.T))
-    width = np.abs(to[:, 0] * on[:, 1] - to[:, 1] * on[:, 0]) / np.maximum(longer, 1e-300)
-    return back & (width <= tolerance)
 
 
 def _twice_area(xy: Ring) -> float:
@@ -219,6 +236,11 @@ def _ring_polygon(
     polygon = shapely.Polygon(ring)
     if polygon.is_valid and polygon.area > 0:
         return polygon
+    if len(ring) > MAX_MENDED:
+        reason = shapely.is_valid_reason(polygon)
+        raise InputRefused(
+            f"a ring of {label} with {len(ring):,} vertices crosses itself ({reason})", file=file
+        )
     found = crossing(ring, proper=True)
     if found is None:
         # It touches itself. If it turns the same way on both sides of the touch, its area is not in doubt.

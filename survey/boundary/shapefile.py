@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyproj import CRS
 
 _NAMES = ("name", "title", "label", "pillar", "pillar_no", "lease_id", "lease_no", "id")
+_MAX_RINGS = 5000  # in one feature: which lies in which takes their square to find out
 _POINT, _LINE, _POLYGON, _MULTIPOINT = 1, 3, 5, 8
 
 
@@ -140,6 +141,8 @@ def nested(rings: list[Ring]) -> tuple[tuple[tuple[Ring, ...], ...], int]:
     """
     import shapely
 
+    if len(rings) > _MAX_RINGS:
+        raise InputRefused(f"holds a feature of more than {_MAX_RINGS:,} rings")
     if len(rings) < 2:
         return tuple((ring,) for ring in rings), 0
     areas = [_signed_area(ring) for ring in rings]

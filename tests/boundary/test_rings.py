@@ -197,3 +197,15 @@ def test_tidy_keeps_a_clean_ring():
     ring = np.array(SQUARE, float)
     np.testing.assert_array_equal(tidy(ring, 1e-3, Counter()), ring[:-1])
     assert shapely.Polygon(ring).is_valid
+
+
+def test_a_hostile_ring_takes_no_time():
+    """A way out and back over the same vertices, many times: one spike inside another."""
+    out = np.column_stack([np.arange(50_000.0), np.zeros(50_000)])
+    way = np.vstack([[(0.0, 100.0)], out, out[-2::-1], [(-100.0, 0.0)]])
+    shape, said = build([way])
+    assert shape.area == 5_000
+    assert said == {"ring-unclosed", "spikes-dropped"}
+    zigzag = np.column_stack([np.arange(30_000) % 2 * 1000.0, np.arange(30_000) % 7 * 1.0])
+    with pytest.raises(InputRefused, match=r"30,000 vertices crosses itself|no area"):
+        build([zigzag])
