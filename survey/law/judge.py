@@ -39,6 +39,10 @@ FLAG: Verdict = "exempt, for review"
 """The verdict of a raised flag: there is no rule to breach, a person weighs the evidence."""
 
 
+UNIT_SIGNS = {"m2": "m²", "m3": "m³", "inr": "₹"}
+"""How units of the tables are written for people."""
+
+
 def number(value: float, unit: str | None = None) -> str:
     """A figure as people write it: digits that its size deserves, thousands set apart, with its unit."""
     if math.isnan(value):
@@ -50,26 +54,26 @@ def number(value: float, unit: str | None = None) -> str:
         text = f"{value:.{min(digits, 4)}f}"
         if "." in text:
             text = text.rstrip("0").rstrip(".")
-    shown = {"m2": "m²", "m3": "m³", "inr": "₹"}.get(unit or "", unit)
+    shown = UNIT_SIGNS.get(unit or "", unit)
     return f"{text} {shown}" if shown and shown != "date" else text
 
 
-def show(value: Observed, unit: str | None = None) -> str | None:
-    """An observation in words, with its interval if it has one; None if nothing was observed."""
+def show(value: Observed) -> str | None:
+    """An observation without its unit, with its interval if it has one; None if nothing was observed."""
     if value is None:
         return None
     if isinstance(value, Measured):
         if not value.known:
             return None
         if value.lo == value.hi:
-            return number(value.value, value.unit)
-        return f"{number(value.value, value.unit)} (95 %: {number(value.lo)} to {number(value.hi)})"
+            return number(value.value)
+        return f"{number(value.value)} (95 %: {number(value.lo)} to {number(value.hi)})"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (int, float)):
-        return None if math.isnan(value) else number(float(value), unit)
+        return None if math.isnan(value) else number(float(value))
     if isinstance(value, str):
         return value
     return ", ".join(str(item) for item in value)
@@ -121,14 +125,14 @@ def utm_zone(name: str | None) -> str | None:
 
 def _limit_in_words(clause: Clause, context: Mapping[str, Any]) -> str | None:
     if "limit" in context:
-        shown = show(context["limit"], clause.unit)
+        shown = show(context["limit"])
     elif clause.relation == "in months":
         names = [MONTHS[month - 1] for month in clause.limit]
         shown = " or ".join(names) if len(names) < 3 else f"{names[0]} to {names[-1]}"
     elif clause.limit is None:
         return None
     elif isinstance(clause.limit, (int, float)) and not isinstance(clause.limit, bool):
-        shown = number(float(clause.limit), clause.unit)
+        shown = number(float(clause.limit))
     elif isinstance(clause.limit, list):
         shown = ", ".join(str(item) for item in clause.limit)
         if clause.options.get("also_others"):
@@ -275,9 +279,9 @@ def judge(
         rule=clause.rule,
         citation=clause.citation,
         verdict=given,
-        observed=shown if shown is not None else show(observed, clause.unit),
+        observed=shown if shown is not None else show(observed),
         limit=limit,
-        unit=clause.unit,
+        unit=None if clause.unit == "date" else UNIT_SIGNS.get(clause.unit or "", clause.unit),
         message=text,
         mend=(mend or clause.mend) if needs_mending else None,
         grade=clause.grade,
