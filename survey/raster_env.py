@@ -41,7 +41,6 @@ SETTINGS: dict[str, str | int] = {
 }
 """GDAL's configuration in every thread that reads rasters."""
 
-_thread = threading.local()
 _quiet = threading.Lock()
 
 
@@ -51,12 +50,14 @@ def enter() -> None:
     Entering for every block would cost a tenth of the decoding time. The environment is left open for
     the life of the thread.
     """
-    if getattr(_thread, "env", None) is None:
-        import rasterio
+    import rasterio
+    from rasterio.env import getenv, hasenv, setenv
 
-        env = rasterio.Env(**SETTINGS)
-        env.__enter__()
-        _thread.env = env
+    if not hasenv():
+        rasterio.Env(**SETTINGS).__enter__()
+    elif not getenv().items() >= SETTINGS.items():
+        # Somebody's own environment is open around us, or was closed and took our settings with it.
+        setenv(**SETTINGS)
 
 
 def open_dataset(path: str | os.PathLike[str], driver: str = "GTiff") -> DatasetReader:

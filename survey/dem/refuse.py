@@ -28,6 +28,7 @@ MANY = 16
 SMALLEST_SIDE = 3
 SMALLEST_CELL_M, LARGEST_CELL_M = 0.002, 1000.0
 COARSE_STEP_M = 0.25
+LARGEST_LOSS_M = 0.01
 
 
 def refuse_by_description(raster: RasterDescription) -> tuple[int, int | None]:
@@ -344,11 +345,28 @@ def remark_on_precision(stored: Stored, raster: RasterDescription) -> tuple[Rema
                 "caution",
             )
         )
+    lossy_m = _number(dict(raster.tags).get("MAX_Z_ERROR")) * abs(stored.scale)
+    if lossy_m > LARGEST_LOSS_M:
+        remarks.append(
+            Remark(
+                "lossy-heights",
+                f"the compression may have changed each height by up to {lossy_m:.3g} m",
+                "caution",
+            )
+        )
     if stored.dtype in ("float16", "float32") and raster.bits == 16:
         remarks.append(
             Remark("half-floats", "heights are 16-bit floats: steps of 0.25 m above 256 m", "caution")
         )
     return tuple(remarks)
+
+
+def _number(text: str | None) -> float:
+    try:
+        value = float(text or 0)
+    except ValueError:
+        return 0.0
+    return value if math.isfinite(value) else 0.0
 
 
 def check_cell(raster: RasterDescription, east_m: float, north_m: float) -> None:

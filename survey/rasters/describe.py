@@ -226,7 +226,7 @@ def _colors(opened: object) -> list[str]:
 def _tags(opened: object) -> tuple[tuple[str, str], ...]:
     """Short text tags of the file and its imagery domain, sorted; long ones are none of our business."""
     found: dict[str, str] = {}
-    for domain in (None, "IMAGERY"):
+    for domain in (None, "IMAGERY", "IMAGE_STRUCTURE"):
         try:
             pairs = opened.tags(ns=domain) if domain else opened.tags()  # type: ignore[attr-defined]
         except UnicodeDecodeError:

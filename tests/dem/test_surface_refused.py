@@ -170,6 +170,12 @@ def test_coarse_whole_metres_are_accepted_with_a_word(tmp_path: Path) -> None:
     assert "coarse-heights" in codes(surface)
 
 
+def test_controlled_loss_is_said(tmp_path: Path) -> None:
+    surface = open_surface(write(tmp_path / "dem.tif", hills(), compress="lerc", max_z_error=0.1))
+    assert "lossy-heights" in codes(surface)
+    assert np.abs(surface.read(surface.grid) - hills()).max() <= 0.1001
+
+
 # -- nothing, undeclared ----------------------------------------------------------------------------------
 
 BORDER = np.zeros((120, 140), bool)

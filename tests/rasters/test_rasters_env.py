@@ -42,6 +42,25 @@ def test_settings_hold_in_every_thread_and_over_the_machine(monkeypatch: pytest.
     assert seen == [SETTINGS] * 3
 
 
+def test_settings_survive_an_environment_around_them() -> None:
+    seen = []
+
+    def look() -> None:
+        with rasterio.Env(GDAL_PAM_ENABLED="YES"):
+            enter()
+            seen.append(rasterio.env.getenv()["GDAL_PAM_ENABLED"])
+        enter()
+        seen.append(rasterio.env.getenv()["GDAL_PAM_ENABLED"])
+        with rasterio.Env(GDAL_PAM_ENABLED="YES"):
+            pass
+        seen.append(rasterio.env.getenv()["GDAL_PAM_ENABLED"])
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == ["NO", "NO", "NO"]
+
+
 def test_only_regular_files_of_the_named_kind(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.tif")
     (tmp_path / "vrt.tif").write_text("<VRTDataset rasterXSize='1' rasterYSize='1'></VRTDataset>")
