@@ -1,9 +1,9 @@
 """Points as a field party codes them, and what each code means here.
 
-``rim``: edge of a pit, on the ground before. ``toe``: foot of a face or a heap. ``crest``: upper edge of a face
-or of a heap's flat top. ``floor``: bottom of a pit, between the edges. ``top``: top of a heap. ``ground``: the
-ground before, measured where nobody worked; it carries the base and is no part of the surface. A number or
-letter behind a code tells lines of one kind apart: ``toe1``, ``crest-b``.
+``rim``: edge of a pit, on the ground before. ``toe``: foot of a face or a heap. ``crest``: upper edge of a
+face or of a heap's flat top. ``floor``: bottom of a pit, between the edges. ``top``: top of a heap.
+``ground``: the ground before, measured where nobody worked; it carries the base and is no part of the
+surface. A number or letter behind a code tells lines of one kind apart: ``toe1``, ``crest-b``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SAME_PLACE_M = 0.002
 class Points:
     """Measured points of one site, in the order of the file.
 
-    ``line`` tells lines of one code apart. ``east``, ``north``, ``up``, ``sigma`` (1 σ of the height): metres.
+    ``line`` tells lines of one code apart. ``east``, ``north``, ``up``, ``sigma`` (1 σ of height): metres.
     """
 
     ids: tuple[str, ...]

@@ -43,7 +43,7 @@ def path_order(xy: NDArray[np.float64]) -> tuple[NDArray[np.intp], bool]:
 
 
 def closes(xy: NDArray[np.float64]) -> bool:
-    """Whether the line comes back to where it began: its last step home is not longer than twice the longest."""
+    """Whether the line comes back to where it began: the step home is at most twice its longest step."""
     steps = np.hypot(*np.diff(xy, axis=0).T)
     home = float(np.hypot(*(xy[-1] - xy[0])))
     return len(xy) >= 4 and home <= 2.0 * float(np.max(steps)) and home < 0.35 * float(steps.sum())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,8 @@ class Mesh:
     """Triangles of a surface.
 
     ``xyz``: (n, 3); the first ``measured`` are the points given. ``triangles``: (m, 3), anticlockwise.
-    ``parents``, ``share``: each vertex is Σ share · (its two parents among the points given).
+    ``parents``, ``share``: each vertex is Σ share · (its two parents among the points given). ``kept``: the
+    edges that lie on a given line, lower vertex first.
     """
 
     xyz: NDArray[np.float64]
@@ -35,6 +37,7 @@ class Mesh:
     measured: int
     parents: NDArray[np.intp]
     share: NDArray[np.float64]
+    kept: frozenset[tuple[int, int]] = frozenset()
 
     @property
     def areas_m2(self) -> NDArray[np.float64]:
@@ -104,7 +107,9 @@ def make_mesh(
             low, high = _ends(parents[a], parents[b])
             fresh_parents.append((low, high))
             fresh_share.append(
-                tuple(0.5 * (_of(p, parents[a], share[a]) + _of(p, parents[b], share[b])) for p in (low, high))
+                tuple(
+                    0.5 * (_of(p, parents[a], share[a]) + _of(p, parents[b], share[b])) for p in (low, high)
+                )
             )
             segments[k] = (a, number)
             segments.append((number, b))
@@ -127,7 +132,8 @@ def make_mesh(
     # Qhull's order of triangles is not promised: a fixed one makes sums repeatable.
     kept = triangles[keep]
     kept = kept[np.lexsort(np.sort(kept, axis=1).T[::-1])]
-    return Mesh(points, kept, len(xyz), parents, share)
+    on_lines = frozenset((min(p, q), max(p, q)) for p, q in segments)
+    return Mesh(points, kept, len(xyz), parents, share, on_lines)
 
 
 def _of(parent: int, own: NDArray[np.intp], share: NDArray[np.float64]) -> float:
@@ -145,7 +151,7 @@ def _pieces(xy: NDArray[np.float64], lines: Sequence[NDArray[np.intp]]) -> list[
     """Segments of the lines, cut where they pass through another point; none twice."""
     import shapely
 
-    wanted = {(min(a, b), max(a, b)) for line in lines for a, b in zip(line, line[1:], strict=False) if a != b}
+    wanted = {(min(a, b), max(a, b)) for line in lines for a, b in pairwise(line.tolist()) if a != b}
     if not wanted:
         return []
     ordered = sorted(wanted)
@@ -158,7 +164,7 @@ def _pieces(xy: NDArray[np.float64], lines: Sequence[NDArray[np.intp]]) -> list[
         along = xy[b] - xy[a]
         between.sort(key=lambda p: float((xy[p] - xy[a]) @ along))
         chain = [int(a), *between, int(b)]
-        out |= {(min(p, q), max(p, q)) for p, q in zip(chain, chain[1:], strict=False)}
+        out |= {(min(p, q), max(p, q)) for p, q in pairwise(chain)}
     return sorted(out)
 
 
@@ -172,5 +178,5 @@ def _refuse_crossing(xyz: NDArray[np.float64], segments: list[tuple[int, int]]) 
             place = shapely.get_coordinates(shapely.intersection(shapes[i], shapes[j]))[0]
             raise InputRefused(
                 f"two lines of points cross at {place[0]:.2f} east, {place[1]:.2f} north",
-                mend="Check the codes and the order of the points there; number lines of one kind (toe1, toe2).",
+                mend="Check codes and order of the points there; number lines of one kind (toe1, toe2).",
             )
