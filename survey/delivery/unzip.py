@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from survey.delivery.limits import Meter
 from survey.delivery.names import is_rubbish, shown_name
-from survey.errors import InputRefused, OutputError
+from survey.errors import InputRefused, OutputError, SurveyError
 
 CHUNK = 1 << 20
 _READABLE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
@@ -55,8 +55,9 @@ def members(archive: zipfile.ZipFile, name: str, meter: Meter) -> list[Member]:
     """
     listed: list[Member] = []
     for info in archive.infolist():
-        shown, harmless = shown_name(true_name(info))
-        if info.is_dir() or shown.endswith("/") or (is_rubbish(shown) and harmless):
+        given = true_name(info)
+        shown, harmless = shown_name(given)
+        if given.endswith(("/", "\\")) or (is_rubbish(shown) and harmless):
             continue
         meter.file()
         mode = info.external_attr >> 16
@@ -127,14 +128,7 @@ def open_zip(stream: BinaryIO, name: str, meter: Meter) -> zipfile.ZipFile:
         raise InputRefused(f"lists its contents in {size:,} bytes", file=name, mend=_MEND)
     try:
         return zipfile.ZipFile(stream)
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        ValueError,
-        struct.error,
-        UnicodeDecodeError,
-        NotImplementedError,
-    ) as error:
+    except Exception as error:
         raise InputRefused(
             f"cannot be read as a zip archive ({_short(error)})", file=name, mend=_MEND
         ) from error
@@ -159,26 +153,13 @@ def unpack(archive: zipfile.ZipFile, member: Member, target: str, name: str, met
                 length += len(chunk)
                 meter.inflated(len(chunk), length, packed, member.shown)
                 _write(out, chunk, name)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        ValueError,
-        struct.error,
-        NotImplementedError,
-        RuntimeError,
-        UnicodeDecodeError,
-    ) as error:
+    except SurveyError:
+        raise
+    except Exception as error:
+        # A damaged archive makes zipfile and its four decompressors fail in more ways than can be listed.
         raise InputRefused(
             f'"{member.shown}" in it is damaged ({_short(error)})', file=name, mend="Send the archive again."
         ) from error
-    except Exception as error:
-        if type(error).__module__ in ("lzma", "_lzma"):
-            raise InputRefused(
-                f'"{member.shown}" in it is damaged', file=name, mend="Send it again."
-            ) from error
-        raise
     if length != info.file_size:
         raise InputRefused(
             f'"{member.shown}" in it has another length than the archive says',
@@ -205,6 +186,7 @@ def _new_file(target: str, name: str) -> BinaryIO:
 def _write(out: BinaryIO, chunk: bytes, name: str) -> None:
     try:
         out.write(chunk)
+        out.flush()
     except OSError as error:
         raise _no_room(name, error) from error
 

@@ -244,6 +244,10 @@ def test_cp437_names_and_the_unicode_path_field(tmp_path: Path, temp: Path) -> N
     assert list(contents(put(tmp_path, unflagged(b"????.csv", extra=extra)), temp)) == ["खान.csv"]
 
 
+def test_a_member_without_a_name(tmp_path: Path, temp: Path) -> None:
+    assert contents(put(tmp_path, unflagged(b"")), temp) == {"unnamed": b"x"}
+
+
 def test_both_spellings_of_a_name_find_it(tmp_path: Path, temp: Path) -> None:
     composed = "Relevé/Été.csv"
     stored = unicodedata.normalize("NFD", composed)
