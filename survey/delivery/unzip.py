@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from survey.delivery.limits import Meter
 from survey.delivery.names import is_rubbish, shown_name
@@ -169,7 +169,7 @@ def unpack(archive: zipfile.ZipFile, member: Member, target: str, name: str, met
     return length
 
 
-def _chunks(source: zipfile.ZipExtFile | BinaryIO) -> Iterator[bytes]:
+def _chunks(source: IO[bytes]) -> Iterator[bytes]:
     while chunk := source.read(CHUNK):
         yield chunk
 

@@ -94,13 +94,15 @@ def reference_of(heights: Heights | None) -> HeightReference | None:
         return None
     if heights.ellipsoidal:
         return HeightReference("ellipsoidal", "ellipsoidal", "file")
-    kind = _EPSG.get(heights.epsg or 0)
-    if kind is None:
+    kind: Kind = _EPSG.get(heights.epsg or 0, "other")
+    if kind == "other":
         squeezed = re.sub(r"[^a-z0-9]", "", heights.name.lower())
-        kind = next((k for spelling, k in _SPELLINGS.items() if squeezed.startswith(spelling)), "other")
-        if kind == "ellipsoidal" and "ellips" not in squeezed:
-            kind = "other"
-    return HeightReference(kind, heights.name if kind == "other" else kind, "file")
+        spelt: Kind = next(
+            (k for spelling, k in _SPELLINGS.items() if squeezed.startswith(spelling)), "other"
+        )
+        # "WGS 84 ..." names a datum more often than it means the ellipsoid.
+        kind = "other" if spelt == "ellipsoidal" and "ellips" not in squeezed else spelt
+    return HeightReference(kind, heights.name if kind == "other" else str(kind), "file")
 
 
 def settle(

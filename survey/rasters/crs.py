@@ -185,7 +185,7 @@ def utm_wkt(wkt: str, lon: float, lat: float) -> str:
     if geodetic is not None and CRS.from_epsg(4326).equals(geodetic.to_2d(), ignore_axis_order=True):
         return CRS.from_epsg((32600 if lat >= 0 else 32700) + zone).to_wkt()
     made = ProjectedCRS(
-        UTMConversion(zone, hemisphere="N" if lat >= 0 else "S"),
+        UTMConversion(str(zone), hemisphere="N" if lat >= 0 else "S"),
         name=f"UTM zone {zone}{'N' if lat >= 0 else 'S'} on {geodetic.name if geodetic else 'unknown'}",
         geodetic_crs=geodetic.to_2d() if geodetic is not None else None,
     )

@@ -106,9 +106,9 @@ def place(raster: RasterDescription, *, crs: str | None = None) -> Placement:
                 mend="Find out in which system the file was made, and take the other word away.",
             )
     if text is None:
-        for found, where, what in ((prj, prj_path, ".prj"), (pam_crs, pam_path, ".aux.xml")):
-            if found is not None and where is not None:
-                text, source = found, "sidecar"
+        for beside, where, what in ((prj, prj_path, ".prj"), (pam_crs, pam_path, ".aux.xml")):
+            if beside is not None and where is not None:
+                text, source = beside, "sidecar"
                 used.append(where)
                 remarks.append(
                     Remark(

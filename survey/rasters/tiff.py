@@ -14,7 +14,7 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,7 +168,7 @@ class _Reader:
         head = self._bytes(0, min(16, size), "header")
         if not is_tiff(head):
             raise BadTiff("is not a TIFF")
-        self.order = "<" if head[:2] == b"II" else ">"
+        self.order: Literal["<", ">"] = "<" if head[:2] == b"II" else ">"
         self.big = head[2 if self.order == "<" else 3] == 43
         if len(head) < (16 if self.big else 8):
             raise BadTiff("breaks off in its header")
