@@ -21,6 +21,8 @@ Rows are appended to OUT.rows.jsonl as they come; a run that was stopped goes on
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import math
 import os
@@ -30,7 +32,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -238,18 +240,29 @@ def command_missing(name: str) -> str | None:
     return None
 
 
+@contextlib.contextmanager
+def without_drawings() -> Iterator[None]:
+    """Maps, plans and reports cost most of a small run's time and decide no figure: leave them out."""
+    import survey.pipelines.publish as publish
+    import survey.report as reports
+
+    kept = publish.derive, reports.write_all
+    publish.derive, reports.write_all = (lambda *_, **__: {}), (lambda *_, **__: [])
+    try:
+        yield
+    finally:
+        publish.derive, reports.write_all = kept
+
+
 def run_command(name: str, job: Path, out: Path, in_process: bool, timeout_s: float) -> tuple[int, str]:
     """(exit code, last words) of ``survey NAME JOB -o OUT``."""
     words = [name, str(job), "-o", str(out), "--no-change", "--workers", "1", "-q"]
     if in_process:
-        import contextlib
-        import io
-
         from survey.pipelines.cli import app
 
         said = io.StringIO()
         try:
-            with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+            with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said), without_drawings():
                 code = app(words, standalone_mode=False)
         except SystemExit as error:
             code = error.code
@@ -274,6 +287,7 @@ def score_one(
     keep: str | None,
     timeout_s: float,
     single: bool = False,
+    command: str = "outside",
 ) -> dict[str, Any]:
     one = case(seed, index, families)
     if single:
@@ -283,7 +297,7 @@ def score_one(
     try:
         job = write_delivery(scene, folder / "in", folder / "truth", one.form)
         began = time.perf_counter()
-        code, said = run_command("outside", job, folder / "out", in_process, timeout_s)
+        code, said = run_command(command, job, folder / "out", in_process, timeout_s)
         seconds = time.perf_counter() - began
         run = folder / "out" / one.form.job_id
         if code not in (0, 1) or not (run / "sites.geojson").is_file():
@@ -426,7 +440,9 @@ def arguments(doc: str, default: str, scenes: int) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, metavar="S")
     parser.add_argument("--out", type=Path, default=Path(default), metavar="FILE.json")
     parser.add_argument("--pool", type=int, default=2, help="scenes at a time")
-    parser.add_argument("--in-process", action="store_true", help="save the start-up of a process per scene")
+    parser.add_argument(
+        "--in-process", action="store_true", help="much faster: no process and no drawings per scene"
+    )
     parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS")
     parser.add_argument("--fresh", action="store_true", help="forget rows of an earlier run")
     return parser
@@ -437,12 +453,13 @@ def main() -> int:
     parser.add_argument("--families", default=",".join(FAMILIES), help="some of them, comma-separated")
     parser.add_argument("--keep", metavar="DIR", help="keep deliveries, truth and runs here")
     parser.add_argument("--single", action="store_true", help="deliver the later survey only: old digging")
+    parser.add_argument("--command", default="outside", choices=("outside", "excavation", "run"))
     given = parser.parse_args()
     families = tuple(given.families.split(","))
     if unknown := set(families) - set(FAMILIES):
         parser.error(f"no family {', '.join(sorted(unknown))}; there are {', '.join(FAMILIES)}")
-    if missing := command_missing("outside"):
-        print(f"`survey outside` cannot be scored: {missing}.", file=sys.stderr)
+    if missing := command_missing(given.command):
+        print(f"`survey {given.command}` cannot be scored: {missing}.", file=sys.stderr)
         return NO_COMMAND
     path = given.out.with_suffix(".rows.jsonl")
     if given.fresh:
@@ -459,6 +476,7 @@ def main() -> int:
             given.keep,
             given.timeout,
             given.single,
+            given.command,
         ),
         given.pool,
     )
