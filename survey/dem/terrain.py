@@ -2,8 +2,9 @@
 
 Gradients follow Horn (1981), "Hill shading and the reflectance map", Proc. IEEE 69(1): a 3 × 3 window with
 weights 1-2-1, exact on planes and on quadratic surfaces. A neighbour that was not measured is mirrored
-through the centre (twice the centre minus the opposite neighbour), so that a plane stays a plane up to the
-edge of the data; where both of a pair are missing the pair says nothing and counts as level.
+through the centre (twice the centre minus the opposite neighbour), a corner whose opposite is missing too is
+completed to a plane, so that a plane stays a plane up to the edge of the data. Where both of a pair beside
+the centre are missing the pair says nothing and counts as level.
 """
 
 from __future__ import annotations
@@ -30,15 +31,21 @@ def gradient(heights: Heights, cell_east: float, cell_north: float) -> tuple[Hei
     padded = np.full((z.shape[0] + 2, z.shape[1] + 2), np.nan, z.dtype)
     padded[1:-1, 1:-1] = z
 
-    def near(down: int, right: int) -> Heights:
-        here = padded[1 + down : z.shape[0] + 1 + down, 1 + right : z.shape[1] + 1 + right]
-        there = padded[1 - down : z.shape[0] + 1 - down, 1 - right : z.shape[1] + 1 - right]
-        mended = np.where(np.isnan(here), 2 * z - there, here)
-        return np.where(np.isnan(mended), z, mended)
+    def at(down: int, right: int) -> Heights:
+        return padded[1 + down : z.shape[0] + 1 + down, 1 + right : z.shape[1] + 1 + right]
 
-    ne, nw, se, sw = near(-1, 1), near(-1, -1), near(1, 1), near(1, -1)
-    east = (ne + 2 * near(0, 1) + se - nw - 2 * near(0, -1) - sw) / (8 * cell_east)
-    north = (nw + 2 * near(-1, 0) + ne - sw - 2 * near(1, 0) - se) / (8 * cell_north)
+    def mended(down: int, right: int, otherwise: Heights) -> Heights:
+        here = at(down, right)
+        here = np.where(np.isnan(here), 2 * z - at(-down, -right), here)
+        return np.where(np.isnan(here), otherwise, here)
+
+    n, s, e, w = mended(-1, 0, z), mended(1, 0, z), mended(0, 1, z), mended(0, -1, z)
+    ne, nw = mended(-1, 1, n + e - z), mended(-1, -1, n + w - z)
+    se, sw = mended(1, 1, s + e - z), mended(1, -1, s + w - z)
+    east = (ne + 2 * e + se - nw - 2 * w - sw) / (8 * cell_east)
+    north = (nw + 2 * n + ne - sw - 2 * s - se) / (8 * cell_north)
+    known = ~np.isnan(z)
+    east, north = np.where(known, east, np.nan), np.where(known, north, np.nan)
     return east.astype(z.dtype, copy=False), north.astype(z.dtype, copy=False)
 
 

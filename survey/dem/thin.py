@@ -120,17 +120,18 @@ def _refined(
 
 
 def _seeds(known: NDArray[np.bool_], every: int) -> NDArray[np.int64]:
-    """A coarse lattice over the measured cells, and the ends of measured runs in its rows and columns."""
+    """A coarse lattice over the measured cells, and the ends of measured runs in rows and columns between."""
     rows, cols = known.shape
+    often = max(every // 4, 1)
     lattice_r = np.unique(np.append(np.arange(0, rows, every), rows - 1)) if rows else np.empty(0, int)
     lattice_c = np.unique(np.append(np.arange(0, cols, every), cols - 1)) if cols else np.empty(0, int)
     picked = np.zeros(known.shape, bool)
     picked[np.ix_(lattice_r, lattice_c)] = True
-    for r in lattice_r:
+    for r in np.unique(np.append(np.arange(0, rows, often), rows - 1)):
         edge = np.flatnonzero(np.diff(np.concatenate([[0], known[r].astype(np.int8), [0]])))
         picked[r, np.minimum(edge[0::2], cols - 1)] = True
         picked[r, np.maximum(edge[1::2] - 1, 0)] = True
-    for c in lattice_c:
+    for c in np.unique(np.append(np.arange(0, cols, often), cols - 1)):
         edge = np.flatnonzero(np.diff(np.concatenate([[0], known[:, c].astype(np.int8), [0]])))
         picked[np.minimum(edge[0::2], rows - 1), c] = True
         picked[np.maximum(edge[1::2] - 1, 0), c] = True

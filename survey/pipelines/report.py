@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def run_report(run: Path, options: Options, progress: Progress) -> list[Path]:
     """Draw all reports of the run in the folder ``run``; the files drawn, in a fixed order.
 
-    Neither the surveys nor the job file are needed: what was measured stands in ``record.json``, what is drawn
-    in ``results.gpkg`` and ``pictures/``. The record is not touched.
+    Neither the surveys nor the job file are needed: what was measured stands in ``record.json``, what is
+    drawn in ``results.gpkg`` and ``pictures/``. The record is not touched.
 
     Raises
     ------

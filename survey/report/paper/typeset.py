@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ class Drawings:
         return name
 
 
-def typeset(template: str, data: Mapping[str, Any], drawings: Drawings) -> bytes:
-    """The PDF of ``templates/<template>``.
+def typeset(template: str | Traversable, data: Mapping[str, Any], drawings: Drawings) -> bytes:
+    """The PDF of a template: a name among this package's, or a file of another's that uses ``common.typ``.
 
     ``data`` reaches the template as JSON: strings are set as text, whatever signs they hold. ``drawings`` lie
     beside it. The same input gives the same bytes: the template sets no date of its own.
@@ -42,12 +43,13 @@ def typeset(template: str, data: Mapping[str, Any], drawings: Drawings) -> bytes
 
     with tempfile.TemporaryDirectory(prefix="survey-typeset-") as folder:
         root = Path(folder)
-        for name in (template, "common.typ"):
-            (root / name).write_bytes((_HOME / "templates" / name).read_bytes())
+        source = _HOME / "templates" / template if isinstance(template, str) else template
+        for file in (source, _HOME / "templates" / "common.typ"):
+            (root / file.name).write_bytes(file.read_bytes())
         (root / "data.json").write_text(
             json.dumps(data, ensure_ascii=False, allow_nan=False), encoding="utf-8"
         )
         for name, content in drawings.files.items():
             (root / name).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
         with as_file(_HOME / "static" / "fonts") as fonts:
-            return bytes(typst.compile(str(root / template), root=str(root), font_paths=[str(fonts)]))
+            return bytes(typst.compile(str(root / source.name), root=str(root), font_paths=[str(fonts)]))
