@@ -96,19 +96,27 @@ class Zones:
 
     def shares(self, piece: Grid) -> Shares:
         """All parts of a piece: see :class:`Shares`."""
-        lease = self._lease.weights(piece)
-        free_reach = _most(self._free_reach.weights(piece), lease)
-        reach = _most(self._reach.weights(piece), free_reach)
-        with_theirs = _most(self._reach_and_theirs.weights(piece), reach)
+        made: dict[int, Weights] = {}
+
+        def laid(outline: Coverage) -> Weights:
+            # Without neighbours or doubt several outlines are one and the same.
+            if id(outline) not in made:
+                made[id(outline)] = outline.weights(piece)
+            return made[id(outline)]
+
+        lease = laid(self._lease)
+        free_reach = _most(laid(self._free_reach), lease)
+        reach = _most(laid(self._reach), free_reach)
+        with_theirs = _most(laid(self._reach_and_theirs), reach)
         return Shares(
             lease,
             _less(free_reach, lease),
             _less(reach, free_reach),
             _less(FULL, with_theirs),
             _less(with_theirs, reach),
-            _less(lease, self._core.weights(piece)),
-            _less(self._lease_and_unsure.weights(piece), lease),
-            _less(self._ring.weights(piece), reach),
+            _less(lease, laid(self._core)),
+            _less(laid(self._lease_and_unsure), lease),
+            _less(laid(self._ring), reach),
         )
 
     def zone_of(self, east: float, north: float) -> str:

@@ -99,22 +99,26 @@ def mean_error(
     variance = np.zeros(total.size)
     from_fit = np.zeros(total.size)
     gt = g[:, trend.terms]
+    # Many hypotheses share a model and a range and differ in their sill: what is dear depends on the former.
+    shapes: dict[tuple[str, float], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
     for h in trend.hypotheses:
-        rho = correlation(between, h.range_m, h.model)
-        np.fill_diagonal(rho, 0.0)
-        c00 = np.einsum("ki,ij,kj->k", w, rho, w, optimize=True)
-        c00 += (w**2 * disc_mean(areas_m2, h.range_m, h.model)).sum(axis=1)
-        c0 = w @ correlation(to_blocks, h.range_m, h.model)  # (k, m)
+        key = (h.model, h.range_m)
+        if key not in shapes:
+            rho = correlation(between, h.range_m, h.model)
+            np.fill_diagonal(rho, 0.0)
+            c00 = ((w @ rho) * w).sum(axis=1)
+            c00 += (w**2 * disc_mean(areas_m2, h.range_m, h.model)).sum(axis=1)
+            shapes[key] = c00, w @ correlation(to_blocks, h.range_m, h.model)
+        c00, c0 = shapes[key]
         lever = gt @ h.hat  # (k, m)
-        fit = np.einsum("ki,ij,kj->k", gt, h.sigma, gt)
+        fit = ((gt @ h.sigma) * gt).sum(axis=1)
         drift = (gt @ (h.beta - trend.beta)) ** 2
         fine = np.maximum(
             noise.fine_variance(total),
             np.minimum(h.fine / np.maximum(total, 1e-9), noise.random_m**2 + noise.texture_m**2),
         )
-        variance += h.weight * (
-            h.sill * c00 + fine + np.maximum(fit - 2 * h.sill * (lever * c0).sum(axis=1), -h.sill * c00) + drift
-        )
+        shared = fit - 2 * h.sill * (lever * c0).sum(axis=1)
+        variance += h.weight * (h.sill * c00 + fine + np.maximum(shared, -h.sill * c00) + drift)
         from_fit += h.weight * (fit + drift)
     # A shift that is not quite known tilts whatever stands on a slope, there and on the stable blocks.
     for k, (here, there) in enumerate(

@@ -15,7 +15,7 @@ from survey.dem.robust import nmad, shorth
 from survey.dem.sampling import Points
 from survey.grid import Grid
 
-MOST_BLOCKS_A_SIDE = 18
+MOST_BLOCKS_A_SIDE = 16
 CELL_CLIP = 4.0
 """Cells farther than this many σ from their block changed: of normal noise that costs 0.006 %."""
 BLOCK_CLIP = 3.0

@@ -24,9 +24,8 @@ from survey.dem.stable import Blocks
 
 MODELS: tuple[Model, ...] = ("exponential", "gaussian")
 SHARES = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9, 0.95, 0.98)
-RANGES = 9
+RANGES = 7
 LEAST_BLOCKS = 8
-MOST_BLOCKS = 324
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from survey.dem.sampling import load, windows
 from survey.errors import InputRefused
 from survey.grid import Bounds, Grid
 from survey.boundary.zones import Zones
-from survey.pipelines.layers import LayerSet
+from survey.pipelines.layers import FIXED, LayerSet
 from survey.remark import Remark
 from survey.volumetrics.change_mask import Thresholds, scale_of
 from survey.volumetrics.coarse_sums import CoarseSums
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 SMOOTH_RADIUS_M = 0.75
 LOW_SIGMAS = 2.0
+SEED_SIGMAS = 3.3
+CELL_SIGMAS = 2.5
 DRAWING_CELL_M = 0.25
 DRAWING_CELLS = 4_000_000
 ABSURD_OFFSET_M = 10.0
@@ -175,7 +177,7 @@ def measure_pair(
     if alignment.trend is not None:
         noise = measure_noise(sample, job, after.grid, alignment, radius)
     correlated, range_m = _correlated(alignment, noise)
-    thresholds, said = _thresholds(job, radius, alignment, noise, settings, range_m)
+    thresholds, said = _thresholds(job, radius, alignment, noise, settings)
     layers = LayerSet(zones, job, extra)
     edges = _bench_edges(sample, settings)
     plan = Plan(
@@ -187,6 +189,7 @@ def measure_pair(
         thresholds,
         layers,
         np.round(edges * 65536).astype(np.int64),
+        FIXED,
         drawing_block(job),
     )
     results = _sweep(plan, engine, tile, change_parts)
@@ -286,40 +289,49 @@ def _thresholds(
     alignment: Alignment,
     noise: Noise | None,
     settings: Settings,
-    range_m: float,
 ) -> tuple[Thresholds, dict[str, Any]]:
     """Low and seed levels from this pair's own noise, and the words that say so."""
     from scipy.special import ndtri
 
     side = (2 * radius + 1) * job.cell_m
-    area = job.height * job.width * job.cell_area_m2
-    if noise is None:
+    squares = max(1.0, job.height * job.width * job.cell_area_m2 / side**2)
+    if noise is None or not math.isfinite(noise.smooth_m):
         sigma = max(alignment.nmad_after_m, 0.02) if math.isfinite(alignment.nmad_after_m) else 0.10
-        gain = 0.0
+        gain, cell, cell_gain = 0.0, sigma, 0.0
         source = "spread of the rise, for want of stable ground"
     else:
-        sigma = noise.smooth_m
-        gain = noise.slope_m / sigma if sigma > 0 else 0.0
+        sigma = max(noise.smooth_m, 1e-4)
+        gain = noise.smooth_slope_m / sigma
+        cell = max(noise.flat_m, sigma)
+        cell_gain = noise.slope_m / cell
         source = "stable ground"
-    independent = max(1.0, area / max(side, 0.5 * range_m if math.isfinite(range_m) else side) ** 2)
-    # So many independent squares, and a chance of less than 1 - probability that noise makes any a seed.
-    z = float(ndtri(1 - (1 - settings.probability) / (2 * independent)))
     sigma = max(sigma, 1e-4)
-    low, seed = round(LOW_SIGMAS * sigma, 6), round(z * sigma, 6)
+    low, seed = round(LOW_SIGMAS * sigma, 6), round(SEED_SIGMAS * sigma, 6)
+    own = round(CELL_SIGMAS * cell, 6)
+    # So many squares, and a chance of less than 1 - probability that random noise lifts any of them so far.
+    certain = float(ndtri(1 - (1 - settings.probability) / (2 * squares)))
     said = {
         "smoothing_side_m": side,
         "smooth_sigma_m": sigma,
         "smooth_sigma_from": source,
-        "independent_squares": round(independent),
-        "seed_sigmas": z,
-        "seed_m": seed,
         "low_sigmas": LOW_SIGMAS,
         "low_m": low,
+        "low_why": "reaches the rim; noise alone passes it in one cell of twenty, but seldom beside a seed",
+        "seed_sigmas": SEED_SIGMAS,
+        "seed_m": seed,
+        "seed_why": "candidates only: whether a region is real is judged by its whole area and its edge",
+        "independent_squares": round(squares),
+        "certain_sigmas": certain,
+        "certain_m": round(certain * sigma, 6),
+        "certain_why": "noise lifts any of the independent squares so far with a chance of 1 - probability",
         "slope_gain": gain,
+        "cell_sigmas": CELL_SIGMAS,
+        "cell_m": own,
+        "cell_slope_gain": cell_gain,
         "probability": settings.probability,
         "min_area_m2": settings.min_area_m2,
     }
-    return Thresholds(low, seed, round(gain, 6), radius), said
+    return Thresholds(low, seed, round(gain, 6), radius, own, round(cell_gain, 6)), said
 
 
 def _bench_edges(sample: Sequence[Any], settings: Settings) -> NDArray[np.float64]:

@@ -25,6 +25,7 @@ from survey.volumetrics.change_mask import Thresholds, change_mask
 
 FULL = 4096
 """Weight of a cell that lies wholly inside."""
+TILE_COLS = 512
 
 Weights = NDArray[np.uint16] | int
 """Weights of one layer on a piece: an array, or one number where the layer is constant there."""
@@ -60,6 +61,8 @@ class Plan:
     thresholds: Thresholds
     layers: Layers
     level_edges: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    first_ranged: int = 0
+    """Layers from this one on are asked for their lowest and highest level, which costs a pass of its own."""
     coarse_block: int = 0
     """Cells a side of the blocks whose means are kept for drawings; 0 keeps none."""
 
@@ -69,7 +72,7 @@ class LayerTotals:
     """Exact sums over everything measured, per layer; the last layer is the whole extent (weight FULL).
 
     ``rise`` are Σ grains·weight, ``weight`` are Σ weight of measured cells, ``lowest``/``highest`` the later
-    heights in metres where any of the layer lies.
+    heights in metres where any of the layer lies, NaN for layers that are not asked for them.
     """
 
     rise: tuple[int, ...]
@@ -140,6 +143,15 @@ def chunks(band: Grid, rows: int) -> Iterator[Grid]:
     while at < end:
         nxt = min(end, (at // rows + 1) * rows)
         yield band[at - band.row0 : nxt - band.row0, :]
+        at = nxt
+
+
+def tiles(chunk: Grid, cols: int) -> Iterator[Grid]:
+    """Cut a chunk into tiles whose sides are multiples of ``cols`` in absolute indices."""
+    at, end = chunk.col0, chunk.col0 + chunk.width
+    while at < end:
+        nxt = min(end, (at // cols + 1) * cols)
+        yield chunk[:, at - chunk.col0 : nxt - chunk.col0]
         at = nxt
 
 
@@ -249,12 +261,15 @@ def sweep_band(
             slice(chunk.col0 - piece.col0, chunk.col0 - piece.col0 + chunk.width),
         )
         grains, mask, smooth, a = grains[core], mask[core], smooth[core], a[core]
-        weights = plan.layers.weights(chunk)
-        here = _totals(grains, a, weights)
-        totals = here if totals is None else totals + here
-        found = _parts(plan, chunk, grains, mask, smooth, a, weights)
-        if found.count:
-            parts.append(found)
+        # In square tiles most layers are constant, and a constant weight costs nothing.
+        for tile in tiles(chunk, TILE_COLS):
+            c = slice(tile.col0 - chunk.col0, tile.col0 - chunk.col0 + tile.width)
+            weights = plan.layers.weights(tile)
+            here = _totals(grains[:, c], a[:, c], weights, plan.first_ranged)
+            totals = here if totals is None else totals + here
+            found = _parts(plan, tile, grains[:, c], mask[:, c], smooth[:, c], a[:, c], weights)
+            if found.count:
+                parts.append(found)
         if coarse is not None:
             gather_chunk(coarse, grains, a, chunk.row0, chunk.col0)
         if sink is not None:
@@ -266,18 +281,19 @@ def sweep_band(
 
 
 def _totals(
-    grains: NDArray[np.int32], before: NDArray[np.float32], weights: tuple[Weights, ...]
+    grains: NDArray[np.int32], before: NDArray[np.float32], weights: tuple[Weights, ...], first_ranged: int
 ) -> LayerTotals:
     whole, cells = (int(n) for n in _whole(grains))
     sums: list[int] = []
     measured: list[int] = []
     low: list[float] = []
     high: list[float] = []
-    for w in weights:
+    for index, w in enumerate(weights):
+        ranges = index >= first_ranged
         if isinstance(w, int) and w == 0:
             s, n, a, b = 0, 0, math.nan, math.nan
         elif isinstance(w, int):
-            a, b = _range(grains, before)
+            a, b = _range(grains, before) if ranges else (math.nan, math.nan)
             s, n = whole * w, cells * w
         else:
             s, n, a, b = _weighted(grains, before, w)
