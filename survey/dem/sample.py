@@ -12,8 +12,8 @@ from survey.dem.decode import Stored, nodata_as, read_mask, read_stored
 from survey.errors import InputRefused
 from survey.rasters.describe import RasterDescription
 
-TILE_SIDE = 512
-STRIP_CELLS = 1_000_000
+TILE_SIDE = 256
+STRIP_CELLS = 400_000
 Window = tuple[int, int, int, int]
 
 
