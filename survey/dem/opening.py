@@ -16,7 +16,7 @@ from survey.dem.refuse import (
     undeclared_nodata,
     usual_heights,
 )
-from survey.dem.sample import first_look, take
+from survey.dem.sample import first_look
 from survey.dem.surface import Surface
 from survey.dem.units import height_unit_of
 from survey.errors import InputRefused
@@ -98,7 +98,7 @@ def open_surface(
         )
     if nothing.values:
         stored = replace(stored, nodata=(*stored.nodata, *nothing.values))
-        samples = [take(stored, sample.window) for sample in samples]
+        samples = [sample.without(stored) for sample in samples]
     stored = replace(stored, usual=usual_heights(stored, nothing.lowest_m, nothing.highest_m))
 
     grid, stored, lay, scale, laid_notes = _grid(raster, placement, stored, interpolate)

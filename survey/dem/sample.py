@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,13 @@ class Sample:
     window: Window
     raw: NDArray[Any]
     valid: NDArray[np.bool_]  # neither masked, nor declared nodata, nor NaN
+
+    def without(self, stored: Stored) -> Sample:
+        """The same numbers, with all nodata values of ``stored`` taken for nothing."""
+        valid = self.valid.copy()
+        for value in nodata_as(stored):
+            valid &= self.raw != value
+        return replace(self, valid=valid)
 
     def metres(self, stored: Stored) -> NDArray[np.float64]:
         """Heights, NaN where nothing was measured."""
