@@ -11,6 +11,7 @@ Companies, leases and places are invented; the coordinates are open country.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -176,12 +177,12 @@ def demo_jobs() -> tuple[DemoJob, ...]:
     return working, clean, late
 
 
-def make_demo(folder: Path) -> list[Path]:
+def make_demo(folder: Path, jobs: Iterable[DemoJob] | None = None) -> list[Path]:
     """Write all deliveries under ``folder`` and their truth under ``folder/truth``; return the job files."""
-    jobs = []
-    for job in demo_jobs():
+    files = []
+    for job in demo_jobs() if jobs is None else jobs:
         scene = make_scene(job.seed, job.options)
-        jobs.append(
+        files.append(
             write_delivery(scene, Path(folder) / job.name, Path(folder) / "truth" / job.name, job.form)
         )
-    return jobs
+    return files

@@ -15,12 +15,13 @@ from __future__ import annotations
 import math
 import zlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
+Bools = NDArray[np.bool_]
 Covariance = Literal["spherical", "exponential", "gaussian"]
 
 

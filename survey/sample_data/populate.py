@@ -12,7 +12,7 @@ from shapely.geometry import Polygon
 
 from . import materials as m
 from .disturb import Crop, Gully, Pool, Trees
-from .fields import Floats, lattice_over, rng_of
+from .fields import Bools, Floats, lattice_over, rng_of
 from .materials import Change, Thing
 from .outlines import Blob, Path, Rectangle
 from .profiles import Benches, Bowl, Faces
@@ -20,7 +20,7 @@ from .shapes import Paint, Surface, Uneven, Wall
 from .sites import HEAP_SHAPES, PIT_SHAPES, make_site
 from .world import BUFFER_M, Room, World, blob
 
-Fits = Callable[[Floats, Floats, Floats], Floats]
+Fits = Callable[[Floats, Floats, Floats], Bools]
 
 
 def populate(world: World, room: Room) -> World:
@@ -74,12 +74,12 @@ def _sites(world: World, room: Room, changes: list[Change]) -> None:
     options, rng = world.options, rng_of(world.seed, "sites")
     near = shapely.union_all([n.polygon for n in world.neighbours]) if world.neighbours else Polygon()
 
-    def off_neighbour(e: Floats, n: Floats, r: float) -> Floats:
+    def off_neighbour(e: Floats, n: Floats, r: float) -> Bools:
         if near.is_empty:
             return np.ones(np.shape(e), bool)
         return shapely.distance(near, shapely.points(e, n)) > r  # type: ignore[no-any-return]
 
-    def in_neighbour(e: Floats, n: Floats, r: float) -> Floats:
+    def in_neighbour(e: Floats, n: Floats, r: float) -> Bools:
         return shapely.contains(near.buffer(-r), shapely.points(e, n))  # type: ignore[no-any-return]
 
     def fits(zone: str, r: float) -> Fits:
@@ -129,7 +129,7 @@ def _beside(
     if spoil and size > 6:
         small = float(rng.uniform(0.35, 0.55)) * size
 
-        def next_to(e: Floats, n: Floats, d: Floats) -> Floats:
+        def next_to(e: Floats, n: Floats, d: Floats) -> Bools:
             gap = np.hypot(e - spot[0], n - spot[1]) - 1.15 * size - small
             return gap < 3 * room.margin_m  # type: ignore[no-any-return]
 

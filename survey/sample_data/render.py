@@ -39,8 +39,8 @@ def world_coordinates(grid: Grid, epsg: int) -> tuple[Floats, Floats]:
     order through 81 exactly transformed points stands in for PROJ at every cell (error below 1 µm over
     a few kilometres).
     """
-    east, _ = grid.east_north(0, np.arange(grid.width))
-    _, north = grid.east_north(np.arange(grid.height), 0)
+    east, _ = grid.east_north(0, np.arange(grid.width, dtype=float))
+    _, north = grid.east_north(np.arange(grid.height, dtype=float), 0)
     if grid.crs.to_epsg() == epsg:
         return east[None, :], north[:, None]
     from pyproj import Transformer
@@ -203,8 +203,8 @@ def _artefacts(
         for z in both:
             z += step
         patches.append(art.Patch("seam", x, y, float("nan"), options.seam_m))
-    outside = None
-    if options.curl_m or options.rim_m is not None or options.cut_side:
+    outside: Floats = np.zeros((0, 0))
+    if options.rim_m is not None:
         outside = lease_distance(world).at(east, north)
     if options.curl_m:
         edge = np.minimum(np.minimum(east - w, e - east), np.minimum(north - s, n - north))

@@ -65,8 +65,8 @@ def make_site(
         body = Relief(Path(points, half), Faces(min(depth, half * 1.2), face), -1)
     elif shape == "hillside":
         rise = math.hypot(*world.terrain.slope_at(e, n)) * size
-        outline = edge(blob(rng, e, n, size, 0.6))
-        body = Surface(outline, Faces(depth + rise, face), level + rise, -1, apron_m=0.05 * size)
+        cutting = edge(blob(rng, e, n, size, 0.6))
+        body = Surface(cutting, Faces(depth + rise, face), level + rise, -1, apron_m=0.05 * size)
     elif shape == "two lobes":
         way = rng.uniform(0, 2 * math.pi)
         lobes = tuple(
@@ -114,8 +114,8 @@ def make_site(
         body = Cone(*apex, world.terrain.level_at(*apex) + tall, repose, 1.1 * size, keep=side)
     elif shape == "in a pit":
         deep = max(depth, 0.25 * size)
-        pit = Surface(blob(rng, e, n, size * 0.9, 0.5), Faces(deep, max(face, 50)), level, -1, 0.1 * size)
-        before = (Thing(pit, m.NATURAL),)
+        old = Surface(blob(rng, e, n, size * 0.9, 0.5), Faces(deep, max(face, 50)), level, -1, 0.1 * size)
+        before = (Thing(old, m.NATURAL),)
         tall = min(0.9 * deep, 0.5 * size * pour)
         body = Cone(e, n, level - deep + tall, repose, 0.6 * size)
     else:

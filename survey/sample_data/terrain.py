@@ -100,7 +100,7 @@ def _escarpment(rng: np.random.Generator, de: Floats, dn: Floats, span: float, s
     way = rng.uniform(0, 2 * math.pi)
     across = de * math.cos(way) + dn * math.sin(way)
     along = -de * math.sin(way) + dn * math.cos(way)
-    edge = rng.uniform(-0.25, 0.25) * span
+    edge: Floats = np.full(along.shape, rng.uniform(-0.25, 0.25) * span)
     for wave in (0.9, 0.4, 0.17):
         edge = edge + 0.12 * wave * span * np.sin(
             2 * math.pi * along / (wave * span) + rng.uniform(0, 2 * math.pi)

@@ -12,7 +12,7 @@ from shapely import affinity
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from .fields import Floats, Lattice, lattice_over, rng_of
+from .fields import Bools, Floats, Lattice, lattice_over, rng_of
 from .materials import FRESH, NATURAL, ROAD, WASTE, Change, Thing
 from .options import SceneOptions
 from .outlines import Blob, Box, Path
@@ -73,7 +73,7 @@ class Room:
         self,
         rng: np.random.Generator,
         radius_m: float,
-        fits: Callable[[Floats, Floats, Floats], Floats],
+        fits: Callable[[Floats, Floats, Floats], Bools],
         tries: int = 600,
     ) -> tuple[float, float] | None:
         """A free disc whose centre satisfies ``fits(east, north, metres outside the lease)``."""
