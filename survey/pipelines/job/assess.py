@@ -30,6 +30,8 @@ BASES = (
     "curvature",
     "plane",
     "trend",
+    "spline",
+    "laplace",
     "lowest",
     "mean",
     "level",
@@ -101,7 +103,8 @@ class Assess(Section):
     )
     base: choice(*BASES) = key(  # type: ignore[valid-type]
         'Ground as it was: "auto" (the earlier survey, else what rebuilds undisturbed ground near by best), '
-        '"earlier", "tin", "natural", "curvature", "plane", "trend", "lowest", "mean", "level" or "surface".',
+        '"earlier", "tin", "natural", "curvature", "plane", "trend", "spline", "laplace", "lowest", "mean", '
+        '"level" or "surface".',
         default="auto",
     )
     base_level_m: float | None = key(
@@ -109,6 +112,14 @@ class Assess(Section):
     )
     base_surface: FilePath = key(
         'DEM of the base, for base = "surface".', default=None, example="ground_2019.tif"
+    )
+    outline_sigma_m: float | None = key(
+        "How well the outlines are drawn (one standard deviation). Left out: 0.1 m, or half a cell.",
+        default=None,
+        example=0.2,
+        unit="m",
+        ge=0,
+        le=50,
     )
     points: FilePath = key(
         "GNSS or total-station points instead of a DEM (CSV): id, code, easting, northing, elevation"
