@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 # Bytes of pictures: they make up most of report.html, which is to stay below 15 MB as base64.
-_BUDGET = {"ortho": 2_300_000, "hillshade": 1_300_000, "change": 700_000, "chips": 1_500_000}
+_BUDGET = {"ortho": 2_000_000, "hillshade": 1_100_000, "change": 600_000, "chips": 1_200_000}
 
 
 def draw_pictures(

@@ -17,7 +17,7 @@ import numpy as np
 from survey.report import content
 from survey.report.colours import OKABE_ITO, SITE, VERDICT, VERDICT_SIGN, ZONE
 from survey.report.draw import charts
-from survey.report.draw.section import draw_section, section_title, sections_of
+from survey.report.draw.section import SectionDrawing, draw_section, section_title, sections_of
 from survey.report.folder import RunFolder
 from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions
@@ -27,7 +27,8 @@ from survey.report.words import Words
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-_MOST_VERTICES = 120_000  # of contours and bench lines: about 2 MB of numbers
+# Beside pictures, numbers are what makes the page large: some 16 bytes a vertex on the map, 30 in a section.
+_MOST_VERTICES = {"contours": 80_000, "bench_lines": 30_000, "sections": 40_000}
 _STATIC = files("survey.report") / "static"
 
 
@@ -95,12 +96,12 @@ def map_data(run: RunFolder, words: Words, numbers: Numbers) -> dict[str, Any]:
         if p.name != "chip"
     ]
     contours = _lines(run, "contours", east, north, ("level_m", "is_index"))
-    if sum(len(c["p"]) for c in contours) > _MOST_VERTICES:
+    if sum(len(c["p"]) for c in contours) > _MOST_VERTICES["contours"]:
         contours = [c for c in contours if c["is_index"]]
-    if sum(len(c["p"]) for c in contours) > _MOST_VERTICES:
+    if sum(len(c["p"]) for c in contours) > _MOST_VERTICES["contours"]:
         contours = []
     benches = _lines(run, "bench_lines", east, north, ("kind", "height_m", "face_angle_deg", "berm_width_m"))
-    if sum(len(c["p"]) for c in benches) > _MOST_VERTICES:
+    if sum(len(c["p"]) for c in benches) > _MOST_VERTICES["bench_lines"]:
         benches = []
     for row in [*contours, *benches]:
         for key, value in row.items():
@@ -163,7 +164,7 @@ def map_data(run: RunFolder, words: Words, numbers: Numbers) -> dict[str, Any]:
 def _section_views(run: RunFolder, words: Words, numbers: Numbers) -> list[dict[str, Any]]:
     """Drawings for the section viewer, and their profiles for its read-out."""
     views = []
-    for k, section in enumerate(sections_of(run, words, numbers)):
+    for k, section in enumerate(_light(sections_of(run, words, numbers))):
         exaggeration = content.exaggeration(section.length_m, section.heights())
         drawn = draw_section(
             section, words, width_mm=190.0, exaggeration=exaggeration, most_height_mm=95.0, identity=f"s{k}-"
@@ -188,6 +189,15 @@ def _section_views(run: RunFolder, words: Words, numbers: Numbers) -> list[dict[
             }
         )
     return views
+
+
+def _light(sections: list[SectionDrawing]) -> list[SectionDrawing]:
+    """The sections with no more vertices than the page can carry: flat ones lose theirs first."""
+    for tolerance in (0.0, 0.1, 0.2, 0.4, 0.8, 1.6):
+        light = [section.simplified(tolerance) for section in sections]
+        if sum(section.vertices for section in light) <= _MOST_VERTICES["sections"]:
+            break
+    return light
 
 
 def _first_section(sections: list[dict[str, Any]]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,6 +65,22 @@ class SectionDrawing:
     edges_m: Sequence[float] = ()  # where the section crosses the lease boundary
     site: str | None = None
     spans: Sequence[Span] = field(default_factory=tuple)
+
+    @property
+    def vertices(self) -> int:
+        return sum(len(stretch) for trace in self.traces for stretch in trace.stretches)
+
+    def simplified(self, tolerance_m: float) -> SectionDrawing:
+        """With fewer vertices: none of those left out lies farther off than the tolerance."""
+        if tolerance_m <= 0:
+            return self
+        import shapely
+
+        def fewer(line: NDArray[np.float64]) -> NDArray[np.float64]:
+            return shapely.get_coordinates(shapely.simplify(shapely.linestrings(line), tolerance_m))
+
+        traces = [replace(t, stretches=[fewer(s) for s in t.stretches]) for t in self.traces]
+        return replace(self, traces=traces)
 
     def heights(self) -> tuple[float, float] | None:
         z = [stretch[:, 1] for trace in self.traces for stretch in trace.stretches]

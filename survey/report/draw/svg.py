@@ -34,7 +34,8 @@ def path_of(lines: Iterable[NDArray[np.float64]], *, closed: bool = False) -> st
     for line in lines:
         if len(line) < 2:
             continue
-        numbers = np.round(np.asarray(line, np.float64), 3)
+        # A hundredth of a millimetre: a tenth of what a plotter can draw.
+        numbers = np.round(np.asarray(line, np.float64), 2)
         text = "L".join(f"{mm(x)} {mm(y)}" for x, y in numbers.tolist())
         parts.append("M" + text + ("Z" if closed else ""))
     return "".join(parts)
