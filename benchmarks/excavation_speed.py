@@ -63,6 +63,8 @@ def make_rasters(folder: Path, cells: int, cell_m: float = 0.1) -> None:
 
     def write(name: str, origin: tuple[float, float], size: float, every: int, seed: int, with_pit: bool) -> None:
         noise = np.random.default_rng(seed)
+        # What every drone survey has: centimetres that go up and down over tens of metres.
+        slow = noise.normal(0, 0.015, (cells // 256 + 4, cells // 256 + 4))
         n = cells // every
         profile = {
             "driver": "GTiff", "height": n, "width": n, "count": 1, "dtype": "float32", "crs": "EPSG:32643",
@@ -75,6 +77,9 @@ def make_rasters(folder: Path, cells: int, cell_m: float = 0.1) -> None:
                 z = ground(r0, r1)
                 if with_pit:
                     z -= dug(r0, r1)
+                a = r0 // 256
+                waves = zoom(slow[a : (r1 - 1) // 256 + 4], (256, 256), order=1)
+                z += waves[r0 - a * 256 : r1 - a * 256, :cells].astype(np.float32)
                 if every > 1:
                     z = z.reshape((r1 - r0) // every, every, n, every).mean(axis=(1, 3))
                 z = z + noise.normal(0, 0.02, z.shape).astype(np.float32)
