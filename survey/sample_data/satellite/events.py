@@ -60,9 +60,7 @@ def blob(
     u = (x * math.cos(turn) + y * math.sin(turn)) * stretch
     v = (-x * math.sin(turn) + y * math.cos(turn)) / stretch
     angle = np.arctan2(v, u)
-    wobble = sum(
-        rough / k * rng.normal() * np.cos(k * angle + rng.uniform(0, 6.3)) for k in range(2, 6)
-    )
+    wobble = sum(rough / k * rng.normal() * np.cos(k * angle + rng.uniform(0, 6.3)) for k in range(2, 6))
     away = np.hypot(u, v) / (1.0 + np.clip(wobble, -0.6, 0.8))
     cut = np.partition(away.ravel(), int(area))[int(area)]
     inside = away < cut
@@ -92,7 +90,9 @@ def box(
     return rows[ok], cols[ok], u[ok], v[ok]
 
 
-def new_pit(rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int) -> Event:
+def new_pit(
+    rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int
+) -> Event:
     """A pit: floor and faces of fresh rock or subsoil, a shaded wall, spoil; grows at once, in steps or steadily;
     some fill with water in the rains."""
     area = area_m2 / land.cell_m**2
@@ -108,8 +108,12 @@ def new_pit(rng: np.random.Generator, land: Land, centre: tuple[float, float], a
     else:
         material = str(rng.choice([*ROCKS, "river_sand", "stony_ground"]))
         floor = land.palette.near(rng, material, 1.2)
+    # Thin overburden, dust and weathering: many floors are half soil.
+    soil_share = max(0.0, rng.uniform(-0.4, 0.6))
+    floor = (1 - soil_share) * floor + soil_share * land.palette.near(rng, land.soil, 1.0)
     spoil = land.palette.near(rng, land.soil, 1.2) * 0.5 + floor * 0.5
-    share_spoil = rng.uniform(0.0, 0.3)
+    bland = rng.random() < 0.4
+    share_spoil = 0.0 if bland else rng.uniform(0.0, 0.3)
     pattern = fractal(rng, land.shape, 2.4)[rows, cols]
     is_spoil = pattern > np.quantile(pattern, 1 - share_spoil) if share_spoil > 0.02 else np.zeros(n, bool)
     sun = rng.uniform(0, 2 * math.pi)
@@ -117,8 +121,8 @@ def new_pit(rng: np.random.Generator, land: Land, centre: tuple[float, float], a
     facing = np.cos(np.arctan2(rows - r0, cols - c0) - sun)
     wall = (depth > rng.uniform(0.70, 0.88)) & (facing > 0.2)
     spectra = np.where(is_spoil, spoil[:, None], floor[:, None])
-    spectra = spectra * np.where(wall, rng.uniform(0.4, 0.8), 1.0)
-    mottle = np.exp(rng.uniform(0.02, 0.10) * pattern)
+    spectra = spectra * np.where(wall, 1.0 if bland else rng.uniform(0.4, 0.8), 1.0)
+    mottle = np.exp(rng.uniform(0.0, 0.05 if bland else 0.12) * pattern)
     growth = str(rng.choice(["at once", "steps", "steady"], p=[0.4, 0.3, 0.3]))
     span = rng.uniform(20.0, 140.0)
     if growth == "at once":
@@ -156,7 +160,9 @@ def new_pit(rng: np.random.Generator, land: Land, centre: tuple[float, float], a
     )
 
 
-def clearing(rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int) -> Event:
+def clearing(
+    rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int
+) -> Event:
     """Trees or scrub taken away: local soil, litter, and the weeds of the next rain."""
     area = area_m2 / land.cell_m**2
     if rng.random() < 0.5:
@@ -168,7 +174,7 @@ def clearing(rng: np.random.Generator, land: Land, centre: tuple[float, float], 
     litter = rng.uniform(0.0, 0.5)
     back = rng.uniform(0.2, 1.0)
     turns = np.full(len(rows), float(day)) + rng.uniform(0, 10) * (rng.random(len(rows)) > 0.5)
-    mottle = np.exp(0.06 * fractal(rng, land.shape, 2.0)[rows, cols])
+    mottle = np.exp(rng.uniform(0.02, 0.2) * fractal(rng, land.shape, 2.0)[rows, cols])
 
     def paint(before: NDArray[np.float32], since: NDArray[np.float32], today: int) -> NDArray[np.float32]:
         wet = float(land.weather.moisture[today])
@@ -180,7 +186,9 @@ def clearing(rng: np.random.Generator, land: Land, centre: tuple[float, float], 
     return Event("clearing", rows, cols, turns.astype(np.float32), paint, day)
 
 
-def construction(rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int) -> Event:
+def construction(
+    rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int
+) -> Event:
     """A yard is levelled, then roofs and concrete stand in it. Solar parks and plastic houses are of this kind."""
     area = area_m2 / land.cell_m**2
     rows, cols, u, v = box(rng, land.shape, centre, area)
@@ -197,7 +205,11 @@ def construction(rng: np.random.Generator, land: Land, centre: tuple[float, floa
             mask = roofed & (plot == p)
             built[:, mask] = roofs[int(p) % len(roofs)][:, None]
     else:
-        name = {"shed": str(rng.choice(["metal_roof", "blue_sheet", "concrete"])), "solar": "solar_panel", "plastic": "plastic_house"}[style]
+        name = {
+            "shed": str(rng.choice(["metal_roof", "blue_sheet", "concrete"])),
+            "solar": "solar_panel",
+            "plastic": "plastic_house",
+        }[style]
         roofed = (np.abs(u) < 0.42) & (np.abs(v) < 0.42)
         built[:, roofed] = land.palette.near(rng, name)[:, None]
     lag = rng.uniform(0.0, 70.0)
@@ -214,7 +226,9 @@ def construction(rng: np.random.Generator, land: Land, centre: tuple[float, floa
     return Event("construction", rows, cols, turns.astype(np.float32), paint, day, detail={"style": style})
 
 
-def burn(rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int) -> Event:
+def burn(
+    rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int
+) -> Event:
     """Char over what was there; it fades in weeks to months."""
     area = area_m2 / land.cell_m**2
     rows, cols, _ = blob(rng, land.shape, centre, area, 0.4)
@@ -244,7 +258,9 @@ def meander(rng: np.random.Generator, land: Land, day: int, days: int) -> Event 
         return None
     r0, c0 = picks[int(rng.integers(len(picks)))]
     reach = rng.uniform(20.0, 70.0)
-    rr, cc = np.nonzero(edge & (np.hypot(*(np.indices(land.shape) - np.array([r0, c0])[:, None, None])) < reach))
+    rr, cc = np.nonzero(
+        edge & (np.hypot(*(np.indices(land.shape) - np.array([r0, c0])[:, None, None])) < reach)
+    )
     sand = land.palette.near(rng, "river_sand")
     water = land.table[land.extra["river"]].spectrum(day, land.weather, land.palette["straw"])
     wet_share = near[rr, cc] < rng.uniform(0.0, 12.0)
@@ -253,12 +269,16 @@ def meander(rng: np.random.Generator, land: Land, day: int, days: int) -> Event 
         m = before.shape[1]
         level = float(land.weather.store[today])
         drowned = wet_share[:m] & (level > 0.35)
-        return np.where(drowned, water[:, None], wetted(sand, 0.8 * float(land.weather.moisture[today]))[:, None]).astype(np.float32)
+        return np.where(
+            drowned, water[:, None], wetted(sand, 0.8 * float(land.weather.moisture[today]))[:, None]
+        ).astype(np.float32)
 
     return Event("meander", rr, cc, np.full(len(rr), float(day), np.float32), paint, day)
 
 
-def pond(rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int) -> Event:
+def pond(
+    rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int
+) -> Event:
     """A farm pond or percolation tank: an earthen rim, then water after rain."""
     area = area_m2 / land.cell_m**2
     rows, cols, u, v = box(rng, land.shape, centre, area)
@@ -271,7 +291,9 @@ def pond(rng: np.random.Generator, land: Land, centre: tuple[float, float], area
         wet = float(land.weather.moisture[today])
         full = float(land.weather.store[today]) > needs
         dry = wetted(rim, wet)[:, None]
-        return np.where(inner & full, water[:, None], dry).astype(np.float32) * np.ones(before.shape, np.float32)
+        return np.where(inner & full, water[:, None], dry).astype(np.float32) * np.ones(
+            before.shape, np.float32
+        )
 
     return Event("pond", rows, cols, np.full(len(rows), float(day), np.float32), paint, day)
 
@@ -285,16 +307,22 @@ def road(rng: np.random.Generator, land: Land, centre: tuple[float, float], day:
     half = rng.uniform(4.0, 8.0) / land.cell_m
     length = rng.uniform(150.0, 700.0) / land.cell_m
     bend = rng.uniform(-1, 1) * 12.0 / land.cell_m
-    rows, cols = np.nonzero((np.abs(v - bend * np.sin(2 * u / max(length, 1) * math.pi)) < half) & (np.abs(u) < length / 2))
+    rows, cols = np.nonzero(
+        (np.abs(v - bend * np.sin(2 * u / max(length, 1) * math.pi)) < half) & (np.abs(u) < length / 2)
+    )
     surface = land.palette.near(rng, str(rng.choice(["asphalt", land.soil, "laterite", "concrete"])))
 
     def paint(before: NDArray[np.float32], since: NDArray[np.float32], today: int) -> NDArray[np.float32]:
-        return np.repeat(wetted(surface, 0.6 * float(land.weather.moisture[today]))[:, None], before.shape[1], 1).astype(np.float32)
+        return np.repeat(
+            wetted(surface, 0.6 * float(land.weather.moisture[today]))[:, None], before.shape[1], 1
+        ).astype(np.float32)
 
     return Event("road", rows, cols, np.full(len(rows), float(day), np.float32), paint, day)
 
 
-def field_use(rng: np.random.Generator, land: Land, centre: tuple[float, float], day: int, days: int) -> Event | None:
+def field_use(
+    rng: np.random.Generator, land: Land, centre: tuple[float, float], day: int, days: int
+) -> Event | None:
     """A field does what it never did: left bare for half a year, manured, levelled, another crop."""
     r, c = int(centre[0]), int(centre[1])
     number = int(land.parcels[r, c])
@@ -333,4 +361,3 @@ def drained(rng: np.random.Generator, land: Land, day: int, days: int) -> Event 
         return np.repeat(wetted(mud, 0.3)[:, None], before.shape[1], 1).astype(np.float32)
 
     return Event("pit water", rows, cols, np.full(len(rows), float(day), np.float32), paint, day)
-

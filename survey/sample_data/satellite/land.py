@@ -155,7 +155,9 @@ def _crop_year(
             start = 365 * year + sow - first + sow_slip + rng.normal(0.0, 7.0)
             length_now = length * rng.uniform(0.9, 1.1)
             age = (day - start) / length_now
-            cover = np.clip(1.35 * np.sin(np.pi * np.clip(age, 0.0, 1.0)) ** 1.3, 0.0, rng.uniform(0.75, 0.95))
+            cover = np.clip(
+                1.35 * np.sin(np.pi * np.clip(age, 0.0, 1.0)) ** 1.3, 0.0, rng.uniform(0.75, 0.95)
+            )
             cover[age > 1.0] = 0.0
             green = np.maximum(green, cover)
             after = day - (start + length_now)
@@ -170,7 +172,9 @@ def _crop_year(
     return green, straw, flooded, tilled
 
 
-def make_land(rng: np.random.Generator, cells: int, cell_m: float, weather: Weather, days: int, style: str) -> Land:
+def make_land(
+    rng: np.random.Generator, cells: int, cell_m: float, weather: Weather, days: int, style: str
+) -> Land:
     """``style``: plain (fields, settlements, tanks), rock (scrub and old quarries), forest, river."""
     palette = Palette(rng)
     shape = (cells * FINE, cells * FINE)
@@ -189,6 +193,7 @@ def make_land(rng: np.random.Generator, cells: int, cell_m: float, weather: Weat
     habits = list(rng.choice(["rain", "winter", "double", "paddy", "cane", "irrigated"], 3, replace=False))
     shares = rng.dirichlet([2.0, 2.0, 2.0])
     fallow = rng.uniform(0.03, 0.18)
+    motley = rng.uniform(0.4, 2.0)
     of_field = np.empty(int(pattern.max()) + 1, np.int32)
     for index in range(len(of_field)):
         habit = str(rng.choice(habits, p=shares))
@@ -196,7 +201,7 @@ def make_land(rng: np.random.Generator, cells: int, cell_m: float, weather: Weat
         of_field[index] = add(
             Parcel(
                 "field",
-                palette.near(rng, soil, 1.0),
+                palette.near(rng, soil, motley),
                 palette.near(rng, "leaf", 1.0),
                 green,
                 straw,
@@ -228,9 +233,7 @@ def make_land(rng: np.random.Generator, cells: int, cell_m: float, weather: Weat
                 cover = rng.uniform(0.15, 0.9)
                 green = np.clip(0.08 + cover * weather.grass[:days], 0.0, 0.95)
                 ground = palette.near(rng, str(rng.choice([soil, "stony_ground"])))
-                number = add(
-                    Parcel(kind, ground, palette.near(rng, "leaf"), green, rng.uniform(0.0, 0.5))
-                )
+                number = add(Parcel(kind, ground, palette.near(rng, "leaf"), green, rng.uniform(0.0, 0.5)))
             parcels = np.where(mask & (cuts == step), number, parcels)
     farmed &= ~wild
 
@@ -238,7 +241,9 @@ def make_land(rng: np.random.Generator, cells: int, cell_m: float, weather: Weat
     if rng.random() < {"plain": 0.2, "rock": 0.8, "forest": 0.3, "river": 0.3}[style]:
         outcrop = wild & (fractal(rng, shape, 2.8) > rng.uniform(1.6, 2.3))
         parcels = np.where(
-            outcrop, add(Parcel("outcrop", palette.near(rng, rock), palette["leaf"], 0.1 * weather.grass[:days])), parcels
+            outcrop,
+            add(Parcel("outcrop", palette.near(rng, rock), palette["leaf"], 0.1 * weather.grass[:days])),
+            parcels,
         )
 
     # Water: a winding river with sand, or tanks at low places.
@@ -260,7 +265,11 @@ def make_land(rng: np.random.Generator, cells: int, cell_m: float, weather: Weat
         sand = add(Parcel("sand", palette.near(rng, "river_sand"), palette["leaf"], 0.0, 0.0, drains=0.8))
         parcels = np.where(distance < bed, sand, parcels)
         farmed &= distance > bed
-        river = add(Parcel("water", palette.near(rng, str(rng.choice(["muddy_water", "clear_water"]))), palette["leaf"]))
+        river = add(
+            Parcel(
+                "water", palette.near(rng, str(rng.choice(["muddy_water", "clear_water"]))), palette["leaf"]
+            )
+        )
         level = (distance / bed) * rng.uniform(0.9, 1.4)
         drown = level < 1.25
         height = np.where(drown, level, height).astype(np.float32)
@@ -284,7 +293,10 @@ def make_land(rng: np.random.Generator, cells: int, cell_m: float, weather: Weat
 
     # Roads and villages.
     settled = np.zeros(shape, bool)
-    roof_parcels = [add(Parcel("roof", palette.near(rng, str(rng.choice(ROOFS)), 1.5), palette["leaf"], drains=0.3)) for _ in range(7)]
+    roof_parcels = [
+        add(Parcel("roof", palette.near(rng, str(rng.choice(ROOFS)), 1.5), palette["leaf"], drains=0.3))
+        for _ in range(7)
+    ]
     yard = add(Parcel("yard", palette.near(rng, soil, 0.6), palette["leaf"], 0.25 * weather.grass[:days]))
     garden = add(Parcel("garden", palette.near(rng, soil), palette["canopy"], 0.75))
     for _ in range(int(rng.integers(1, 5))):
@@ -298,11 +310,15 @@ def make_land(rng: np.random.Generator, cells: int, cell_m: float, weather: Weat
         parcels = np.where(village, lookup[houses], parcels)
         settled |= village
     farmed &= ~settled
-    asphalt = add(Parcel("road", palette.near(rng, str(rng.choice(["asphalt", soil, "concrete"]))), palette["leaf"]))
+    asphalt = add(
+        Parcel("road", palette.near(rng, str(rng.choice(["asphalt", soil, "concrete"]))), palette["leaf"])
+    )
     for _ in range(int(rng.integers(1, 4))):
         turn = rng.uniform(0.0, math.pi)
         line = -rows * math.sin(turn) + cols * math.cos(turn)
-        road = np.abs(line - line.mean() + rng.uniform(-0.5, 0.5) * span + 12 * fractal(rng, shape, 4.0)) < rng.uniform(3.0, 7.0)
+        road = np.abs(
+            line - line.mean() + rng.uniform(-0.5, 0.5) * span + 12 * fractal(rng, shape, 4.0)
+        ) < rng.uniform(3.0, 7.0)
         parcels = np.where(road & ~np.isfinite(height), asphalt, parcels)
 
     # Old mines in their leases.
@@ -313,7 +329,9 @@ def make_land(rng: np.random.Generator, cells: int, cell_m: float, weather: Weat
             centre_xy = rng.uniform(0.18, 0.82, 2) * span
             radius = rng.uniform(110.0, 270.0) * min(1.0, span / 1500.0)
             corners = int(rng.integers(4, 8))
-            angles = np.sort(rng.uniform(0, 2 * math.pi / corners, corners) + np.arange(corners) * 2 * math.pi / corners)
+            angles = np.sort(
+                rng.uniform(0, 2 * math.pi / corners, corners) + np.arange(corners) * 2 * math.pi / corners
+            )
             reach = radius * rng.uniform(0.75, 1.25, corners)
             outline = centre_xy + np.stack([reach * np.cos(angles), reach * np.sin(angles)], 1)
             mask = polygon_mask(outline, shape, fine_m)
@@ -323,12 +341,24 @@ def make_land(rng: np.random.Generator, cells: int, cell_m: float, weather: Weat
             continue
         leases.append(outline)
         lease_masks.append(mask)
-        workings = polygon_mask(centre_xy + (outline - centre_xy) * rng.uniform(0.3, 0.7) + rng.normal(0, 15, 2), shape, fine_m)
+        workings = polygon_mask(
+            centre_xy + (outline - centre_xy) * rng.uniform(0.3, 0.7) + rng.normal(0, 15, 2), shape, fine_m
+        )
         benches = np.digitize(fractal(rng, shape, 2.6), [-0.8, 0.0, 0.9])
         faces = []
         for step in range(4):
             ground = palette.near(rng, rock if step < 3 else "shale", 1.3)
-            faces.append(add(Parcel("mine", ground, palette["leaf"], (0.05 + 0.25 * rng.random()) * weather.grass[:days], drains=0.9)))
+            faces.append(
+                add(
+                    Parcel(
+                        "mine",
+                        ground,
+                        palette["leaf"],
+                        (0.05 + 0.25 * rng.random()) * weather.grass[:days],
+                        drains=0.9,
+                    )
+                )
+            )
         parcels = np.where(workings, np.array(faces, np.int32)[benches], parcels)
         farmed &= ~workings
         settled &= ~workings
@@ -358,4 +388,3 @@ def make_land(rng: np.random.Generator, cells: int, cell_m: float, weather: Weat
         farmed,
         extra,
     )
-

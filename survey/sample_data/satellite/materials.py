@@ -101,7 +101,9 @@ class Palette:
 
     def mix(self, parts: dict[str, float]) -> NDArray[np.float64]:
         total = sum(parts.values())
-        return sum((share / total * self._spectra[name] for name, share in parts.items()), np.zeros(len(BANDS)))
+        return sum(
+            (share / total * self._spectra[name] for name, share in parts.items()), np.zeros(len(BANDS))
+        )
 
 
 def wetted(dry: NDArray[np.float64], moisture: float) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ def draw_sensor(rng: np.random.Generator) -> Sensor:
         blur_cells=rng.uniform(0.15, 0.45),
         noise_floor=rng.uniform(0.001, 0.004),
         noise_part=rng.uniform(0.005, 0.015),
-        gain_common=rng.uniform(0.01, 0.06),
+        gain_common=rng.uniform(0.01, 0.10),
         gain_band=rng.uniform(0.005, 0.035),
         offset=rng.uniform(0.0, 0.006),
         shift_cells=rng.uniform(0.05, 0.30),
@@ -123,7 +123,9 @@ def observe(
     return np.clip(seen + sigma * rng.normal(size=seen.shape), 0.0001, 1.6).astype(np.float32)
 
 
-def delivered_mask(rng: np.random.Generator, sky: Sky, sensor: Sensor, bright: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def delivered_mask(
+    rng: np.random.Generator, sky: Sky, sensor: Sensor, bright: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
     """1 clear, 2 cloud, 3 shadow: as a provider makes it, missing thin cloud and now and then a bright floor."""
     level = 0.12 if rng.random() > sensor.mask_misses else rng.uniform(0.2, 0.45)
     out = np.ones(sky.cloud.shape, np.uint8)

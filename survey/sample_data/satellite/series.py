@@ -102,7 +102,9 @@ def simulate(plan: Plan) -> Series:
     def place(want: NDArray[np.bool_], radius: float) -> tuple[float, float] | None:
         margin = int(radius) + gap
         for _ in range(60):
-            r, c = rng.integers(margin, land.shape[0] - margin, 2) if 2 * margin < land.shape[0] - 2 else (0, 0)
+            r, c = (
+                rng.integers(margin, land.shape[0] - margin, 2) if 2 * margin < land.shape[0] - 2 else (0, 0)
+            )
             if r == 0:
                 return None
             box = (slice(r - margin, r + margin + 1), slice(c - margin, c + margin + 1))
@@ -121,7 +123,9 @@ def simulate(plan: Plan) -> Series:
     def when() -> int:
         return int(rng.uniform(watch_from - (0 if not plan.pair else 0.8 * plan.baseline_days), last_start))
 
-    dug_before = np.isin(land.parcels, [i for i, p in enumerate(land.table) if p.kind in ("mine", "water", "outcrop")])
+    dug_before = np.isin(
+        land.parcels, [i for i, p in enumerate(land.table) if p.kind in ("mine", "water", "outcrop")]
+    )
     order = [int(z) for z in rng.permutation(4)]
     for index in range(plan.pits):
         area = math.exp(rng.uniform(math.log(600.0), math.log(25000.0)))
@@ -146,15 +150,19 @@ def simulate(plan: Plan) -> Series:
         elif kind == "pit water":
             settle(happen.drained(rng, land, when(), days))
         else:
-            want = {"clearing": ~land.farmed & ~old & ~land.settled & ~dug_before, "field use": land.farmed, "pond": ~dug_before & ~old}.get(
-                kind, anywhere & ~old & ~dug_before
-            )
+            want = {
+                "clearing": ~land.farmed & ~old & ~land.settled & ~dug_before,
+                "field use": land.farmed,
+                "pond": ~dug_before & ~old,
+            }.get(kind, anywhere & ~old & ~dug_before)
             spot = place(want, radius)
             if spot is None:
                 continue
             make = {
                 "clearing": lambda: happen.clearing(rng, land, spot, area, when(), days),
-                "construction": lambda: happen.construction(rng, land, spot, min(area, 12000.0), when(), days),
+                "construction": lambda: happen.construction(
+                    rng, land, spot, min(area, 12000.0), when(), days
+                ),
                 "burn": lambda: happen.burn(rng, land, spot, area * 2, when(), days),
                 "pond": lambda: happen.pond(rng, land, spot, min(area, 6000.0), when(), days),
                 "road": lambda: happen.road(rng, land, spot, when(), days),
@@ -166,7 +174,9 @@ def simulate(plan: Plan) -> Series:
         spot = place(~land.settled & ~old & ~dug_before, 20.0)
         if spot:
             day = int(rng.uniform(0, watch_from * 0.7))
-            settle((happen.burn if rng.random() < 0.6 else happen.clearing)(rng, land, spot, 6000.0, day, days))
+            settle(
+                (happen.burn if rng.random() < 0.6 else happen.clearing)(rng, land, spot, 6000.0, day, days)
+            )
 
     # Days on which a scene was taken.
     if plan.pair:
@@ -176,7 +186,11 @@ def simulate(plan: Plan) -> Series:
     else:
         base = np.sort(rng.choice(np.arange(2, watch_from), int(plan.scenes * 0.58), replace=False))
         step = plan.watch_days / max(1, plan.scenes - len(base))
-        watch = watch_from + np.arange(plan.scenes - len(base)) * step + rng.integers(0, max(1, int(step / 2)) + 1)
+        watch = (
+            watch_from
+            + np.arange(plan.scenes - len(base)) * step
+            + rng.integers(0, max(1, int(step / 2)) + 1)
+        )
         taken_days = [int(d) for d in (*base, *np.clip(watch, 0, days - 2))]
         taken_days = sorted(set(taken_days))
 

@@ -1,0 +1,155 @@
+"""What is measured on an object to tell digging from all else that is new.
+
+Everything is relative to the object's own past, to the ground around, or a shape; absolute brightness is not
+used, for marble is brighter than any roof and coal darker than any fire. A feature that a sensor cannot see is
+left out of its model, never guessed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.imagery.triggers.bands import BandSet
+from survey.imagery.triggers.common import UNKNOWN, rareness
+from survey.imagery.triggers.ground import BARE, SEASONAL, SHORE, WATER, WOODY
+from survey.imagery.triggers.product import SUSPECT, VEIL, WET, plain
+from survey.imagery.triggers.support import Support
+
+LAST_HITS = 4
+"""Spectra are averaged over this many latest detections."""
+
+
+def _log(reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.log(np.maximum(reflectance, 0.0) + 0.03)
+
+
+def shape(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[float, float]:
+    """(ln elongation, fill): ratio of the axes of the ellipse with the same second moments, and the share of that
+    ellipse that the cells fill (1 for an ellipse, 0.95 for a rectangle, less for ragged shapes)."""
+    r, c = rows.astype(float), cols.astype(float)
+    # Each cell is a unit square: its own moment of inertia keeps a line of cells from being infinitely thin.
+    cov = np.cov(np.stack([r, c]), bias=True) + np.eye(2) / 12.0 if len(r) > 1 else np.eye(2) / 12.0
+    low, high = np.linalg.eigvalsh(cov)
+    return float(0.5 * np.log(high / low)), float(len(r) / (4.0 * np.pi * np.sqrt(low * high)))
+
+
+def boxiness(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> float:
+    """Share of the smallest turned rectangle around the cells that they fill: 1 for a building plot, 0.79 for an
+    ellipse. Every cell counts as a unit square; of few cells nothing can be said, and 0.85 is returned."""
+    if len(rows) < 9:
+        return 0.85
+    corners = np.concatenate([np.stack([rows + a, cols + b], 1) for a in (0, 1) for b in (0, 1)]).astype(float)
+    best = np.inf
+    for angle in np.deg2rad(np.arange(0, 90, 6)):
+        u = corners @ np.array([np.cos(angle), np.sin(angle)])
+        v = corners @ np.array([-np.sin(angle), np.cos(angle)])
+        best = min(best, float(np.ptp(u) * np.ptp(v)))
+    return len(rows) / best
+
+
+def measure(
+    support: Support,
+    cells: NDArray[np.intp],
+    evidence: NDArray[np.float32],
+    hits: list[int],
+    looks: int,
+    days: NDArray[np.float64],
+    born_cells: int,
+    novel: list[NDArray[np.bool_]],
+    bands: BandSet,
+    common: NDArray[np.float32],
+    worked: NDArray[np.float32],
+    cell_area_m2: float,
+) -> dict[str, float]:
+    """Features of an object with ``cells`` (support indices) that was detected on the dates ``hits``.
+
+    ``evidence`` is the accumulated log10 evidence of its cells, ``looks`` the clear looks since the first hit,
+    ``days`` the day of every date, ``novel`` which cells were novel on each date.
+    """
+    # The strongest half speaks for the object; its edge is mixed with the neighbours.
+    order = np.argsort(-evidence, kind="stable")
+    core = cells[order[: max(3, len(cells) // 2)]]
+    recent = hits[-LAST_HITS:]
+    now, match, usual, distance, flags, by_hit, distance_by_hit = [], [], [], [], [], [], []
+    for t in hits:
+        have = core[novel[t][core]]
+        at = support.at[t][have]
+        if not len(at):
+            continue
+        spectrum = _log(plain(support.now[at]))
+        by_hit.append((t, np.median(spectrum, 0)))
+        distance_by_hit.append((t, float(np.median(support.distance[at]))))
+        if t in recent:
+            now.append(spectrum)
+            match.append(_log(plain(support.match[at])))
+            usual.append(_log(plain(support.usual[at])))
+            distance.append(support.distance[at])
+            flags.append(support.flags[at])
+    a = np.median(np.concatenate(now), 0)
+    m = np.median(np.concatenate(match), 0)
+    u = np.median(np.concatenate(usual), 0)
+    flag = np.concatenate(flags)
+    d = np.concatenate(distance)
+    at_last = support.at[hits[-1]][cells[novel[hits[-1]][cells]]]
+    kinds = support.land[at_last]
+    green = support.green[at_last].astype(float) / 100.0
+    red, nir, blue = bands.index("red"), bands.index("nir"), bands.bluest
+    plain_now = np.exp(a) - 0.03
+    ndvi_now = float((plain_now[nir] - plain_now[red]) / max(plain_now[nir] + plain_now[red], 1e-3))
+    elongation, fill = shape(support.rows[cells], support.cols[cells])
+    inner = _log(plain(support.now[at_last])).mean(1)
+    path = np.stack([s for _, s in by_hit])
+    span = max(days[hits[-1]] - days[hits[0]], 0.0)
+    fade = 0.0
+    if len(distance_by_hit) > 1 and span > 0:
+        late = np.mean([v for t, v in distance_by_hit if days[t] >= days[hits[0]] + span / 2])
+        early = np.mean([v for t, v in distance_by_hit if days[t] < days[hits[0]] + span / 2] or [late])
+        fade = float(np.log(max(late, 0.1) / max(early, 0.1)))
+    spectra = (np.exp(np.concatenate(now)) - 0.03).astype(np.float32)
+    out = {
+        "novelty": float(np.log(max(np.median(d), 0.1))),
+        "contrast": float(np.sqrt(((a - m) ** 2).mean())),
+        "ndvi_now": ndvi_now,
+        "green_high": float(np.median(green[:, 1])),
+        "green_low": float(np.median(green[:, 0])),
+        "brighter": float((a - u).mean()),
+        "brighter_abs": float(abs((a - u).mean())),
+        "bright": float(a.mean()),
+        "blue_red": float(a[blue] - a[red]),
+        "bluer": float((a - u)[blue] - (a - u)[red]),
+        "nir_red": float(a[nir] - a[red]),
+        "rare": float(np.median(rareness(spectra, common))),
+        "unlike_worked": float(np.median(rareness(spectra, worked))) if len(worked) else UNKNOWN / 2,
+        "no_lease_known": float(not len(worked)),
+        "ln_area_ha": float(np.log(len(cells) * cell_area_m2 / 1e4)),
+        "elongation": elongation,
+        "fill": fill,
+        "box": boxiness(support.rows[cells], support.cols[cells]),
+        "uneven": float(inner.std()),
+        "drift": float(np.sqrt(((path - path.mean(0)) ** 2).mean())) if len(path) > 1 else 0.0,
+        "fade": fade,
+        "one_hit": float(len(hits) == 1),
+        "ln_hits": float(np.log(len(hits))),
+        "hit_share": len(hits) / max(looks, 1),
+        "ln_days": float(np.log1p(span)),
+        "growth": float(np.log(len(cells) / max(born_cells, 1))),
+        "wet": float(((flag & WET) > 0).mean()),
+        "shore": float(((kinds == SHORE) | (kinds == WATER)).mean()),
+        "woody": float((kinds == WOODY).mean()),
+        "seasonal": float((kinds == SEASONAL).mean()),
+        "bare": float((kinds == BARE).mean()),
+        "doubtful": float(((flag & (SUSPECT | VEIL)) > 0).mean()),
+    }
+    if bands.has("swir1"):
+        s1 = bands.index("swir1")
+        out["swir1_nir"] = float(a[s1] - a[nir])
+        out["swir1_nir_more"] = float((a - u)[s1] - (a - u)[nir])
+    if bands.has("swir1") and bands.has("swir2"):
+        s1, s2 = bands.index("swir1"), bands.index("swir2")
+        out["swir2_swir1"] = float(a[s2] - a[s1])
+        out["swir2_swir1_more"] = float((a - u)[s2] - (a - u)[s1])
+    if bands.has("green"):
+        g = bands.index("green")
+        out["green_red"] = float(a[g] - a[red])
+    return out

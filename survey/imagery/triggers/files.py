@@ -1,0 +1,308 @@
+"""Scenes that lie in files: decoded once, put on the watch grid, turned into reflectance.
+
+A scene may be one file with several bands or a file per band, in any system and cell size. Where a file's cells
+already are the watch's cells its blocks are read as they are; otherwise it is resampled (cubic; mean when the
+watch's cells are larger), its mask by the nearest cell.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.errors import InputRefused
+from survey.grid import Grid
+from survey.imagery.triggers.coregister import moved
+from survey.rasters.describe import DAMAGED
+from survey.rasters.handles import Pin, dataset
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+SLAB_CELLS = 512
+CACHE_BYTES = 320 * 2**20
+ALIGNED = 2e-3
+"""Cells: placements that agree to this over the whole file are one lattice."""
+
+
+@dataclass(frozen=True)
+class BandFile:
+    """One file of a scene: which of its bands are wanted, and what its numbers mean.
+
+    ``take``: (band of the file from 1, band of the scene from 0). ``frame_wkt``: its system, metric or degrees.
+    """
+
+    pin: Pin
+    take: tuple[tuple[int, int], ...]
+    scale: float
+    offset: float
+    nodata: float | None
+    zero_is_missing: bool
+    affine: tuple[float, float, float, float, float, float]
+    frame_wkt: str
+    height: int
+    width: int
+    block: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    pin: Pin
+    clear: tuple[int, ...]
+    nodata: float | None
+    affine: tuple[float, float, float, float, float, float]
+    frame_wkt: str
+    height: int
+    width: int
+    block: tuple[int, int]
+
+
+class _Slabs:
+    """Decoded slabs of files, shared by the threads of this process: neighbouring tiles need the same ones."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._held = most, 0
+        self._kept: OrderedDict[tuple[Pin, tuple[int, ...], int, int], NDArray[np.generic]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._busy: dict[object, threading.Lock] = {}
+
+    def get(
+        self, pin: Pin, bands: tuple[int, ...], r0: int, c0: int, rows: int, cols: int
+    ) -> NDArray[np.generic]:
+        key = (pin, bands, r0, c0)
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+                return found
+            busy = self._busy.setdefault(key, threading.Lock())
+        with busy:
+            with self._lock:
+                found = self._kept.get(key)
+            if found is not None:
+                return found
+            slab = decoded(pin, bands, r0, c0, rows, cols)
+            with self._lock:
+                self._kept[key] = slab
+                self._held += slab.nbytes
+                while self._held > self._most and len(self._kept) > 1:
+                    _, gone = self._kept.popitem(last=False)
+                    self._held -= gone.nbytes
+                self._busy.pop(key, None)
+            return slab
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+            self._held = 0
+
+
+SLABS = _Slabs(CACHE_BYTES)
+
+
+def decoded(pin: Pin, bands: tuple[int, ...], r0: int, c0: int, rows: int, cols: int) -> NDArray[np.generic]:
+    """(band, row, col) of a file, in its own numbers."""
+    from rasterio.errors import RasterioError
+    from rasterio.windows import Window
+
+    try:
+        out: NDArray[np.generic] = dataset(pin).read(list(bands), window=Window(c0, r0, cols, rows))
+    except RasterioError as error:
+        raise InputRefused(
+            f"cells of rows {r0 + 1} to {r0 + rows} cannot be decoded", file=pin.name, mend=DAMAGED
+        ) from error
+    return out
+
+
+def read_native(
+    pin: Pin,
+    bands: tuple[int, ...],
+    shape: tuple[int, int],
+    block: tuple[int, int],
+    r0: int,
+    c0: int,
+    rows: int,
+    cols: int,
+) -> tuple[NDArray[np.generic], tuple[int, int, int, int]]:
+    """The part of a window that the file has, and where it lies: (array, (r0, r1, c0, c1) of the file)."""
+    top, bottom = max(0, r0), min(shape[0], r0 + rows)
+    left, right = max(0, c0), min(shape[1], c0 + cols)
+    if top >= bottom or left >= right:
+        return np.zeros((len(bands), 0, 0), np.uint8), (top, top, left, left)
+    high = max(block[0], SLAB_CELLS // block[0] * block[0])
+    wide = shape[1] if block[1] >= shape[1] else max(block[1], 2 * SLAB_CELLS // block[1] * block[1])
+    out: NDArray[np.generic] | None = None
+    for sr in range(top // high * high, bottom, high):
+        for sc in range(left // wide * wide, right, wide):
+            slab = SLABS.get(pin, bands, sr, sc, min(high, shape[0] - sr), min(wide, shape[1] - sc))
+            if out is None:
+                out = np.empty((len(bands), bottom - top, right - left), slab.dtype)
+            a, b = max(top, sr), min(bottom, sr + slab.shape[1])
+            c, d = max(left, sc), min(right, sc + slab.shape[2])
+            out[:, a - top : b - top, c - left : d - left] = slab[:, a - sr : b - sr, c - sc : d - sc]
+    assert out is not None
+    return out, (top, bottom, left, right)
+
+
+def lattice_offset(
+    affine: tuple[float, float, float, float, float, float], frame_wkt: str, grid: Grid, size: int
+) -> tuple[float, float] | None:
+    """(row, col) of the watch grid's first cell in the file, if both have parallel cells of one size."""
+    from pyproj import CRS
+
+    a, b, c, d, e, f = affine
+    if b or d or a <= 0 or e >= 0:
+        return None
+    if frame_wkt != grid.crs_wkt and CRS.from_user_input(frame_wkt) != grid.crs:
+        return None
+    if max(abs(a / grid.cell_east - 1), abs(-e / grid.cell_north - 1)) * max(size, 1) > ALIGNED:
+        return None
+    return (f - grid.north) / -e, (grid.west - c) / a
+
+
+@dataclass(frozen=True)
+class FileScene:
+    """A dated scene of the watch, from one file or a file per band."""
+
+    date: date
+    key: str
+    name: str
+    bands: int
+    files: tuple[BandFile, ...]
+    mask: MaskFile | None = None
+
+    def read(self, piece: Grid) -> NDArray[np.float32]:
+        out = np.full((self.bands, piece.height, piece.width), np.nan, np.float32)
+        for file in self.files:
+            got = _reflectance(file, piece)
+            for k, (_, place) in enumerate(file.take):
+                # Of several files for one band (neighbouring tiles) the first that measured a cell is taken.
+                empty = np.isnan(out[place])
+                out[place][empty] = got[k][empty]
+        return out
+
+    def read_clear(self, piece: Grid) -> NDArray[np.bool_] | None:
+        return None if self.mask is None else _clear(self.mask, piece)
+
+
+def _reflectance(file: BandFile, piece: Grid) -> NDArray[np.float32]:
+    bands = tuple(b for b, _ in file.take)
+    offset = lattice_offset(file.affine, file.frame_wkt, piece, max(file.height, file.width))
+    if offset is None:
+        return _resampled(file, piece, bands)
+    row, col = offset[0] + piece.row0, offset[1] + piece.col0
+    whole_row, whole_col = math.floor(row + ALIGNED), math.floor(col + ALIGNED)
+    part_row, part_col = row - whole_row, col - whole_col
+    between = part_row > ALIGNED or part_col > ALIGNED
+    margin = 2 if between else 0
+    raw, (top, bottom, left, right) = read_native(
+        file.pin,
+        bands,
+        (file.height, file.width),
+        file.block,
+        whole_row - margin,
+        whole_col - margin,
+        piece.height + 2 * margin,
+        piece.width + 2 * margin,
+    )
+    out = np.full((len(bands), piece.height + 2 * margin, piece.width + 2 * margin), np.nan, np.float32)
+    if raw.size:
+        r, c = top - whole_row + margin, left - whole_col + margin
+        out[:, r : r + bottom - top, c : c + right - left] = _physical(raw, file)
+    if not between:
+        return out
+    placed = moved(out, max(part_row, 0.0), max(part_col, 0.0))
+    return np.ascontiguousarray(placed[:, margin:-margin, margin:-margin])
+
+
+def _physical(raw: NDArray[np.generic], file: BandFile) -> NDArray[np.float32]:
+    """Reflectance; NaN where the file says that nothing was measured."""
+    out = raw.astype(np.float32)
+    missing = ~np.isfinite(out).all(0)
+    if file.nodata is not None and not math.isnan(file.nodata):
+        missing |= (raw == np.asarray(file.nodata, np.float64)).all(0)
+    if file.zero_is_missing:
+        missing |= (raw == 0).all(0)
+    out *= np.float32(file.scale)
+    out += np.float32(file.offset)
+    if missing.any():
+        out[:, missing] = np.nan
+    return out
+
+
+def _warped(
+    opened: DatasetReader,
+    frame_wkt: str,
+    affine: tuple[float, float, float, float, float, float],
+    piece: Grid,
+    bands: tuple[int, ...],
+    nodata: float | None,
+    how: str,
+) -> NDArray[np.float32]:
+    from affine import Affine
+    from rasterio.enums import Resampling
+    from rasterio.vrt import WarpedVRT
+
+    with WarpedVRT(
+        opened,
+        src_crs=frame_wkt,
+        src_transform=Affine(*affine),
+        crs=piece.crs_wkt,
+        transform=piece.transform,
+        width=piece.width,
+        height=piece.height,
+        resampling=Resampling[how],
+        src_nodata=nodata,
+        nodata=np.nan,
+        dtype="float32",
+        tolerance=0.05,
+    ) as vrt:
+        out: NDArray[np.float32] = vrt.read(list(bands))
+    return out
+
+
+def _cells_ratio(affine: tuple[float, ...], frame_wkt: str, grid: Grid) -> float:
+    """Watch cell over file cell, by side."""
+    from pyproj import CRS
+
+    side = math.sqrt(abs(affine[0] * affine[4] - affine[1] * affine[3]))
+    if CRS.from_user_input(frame_wkt).is_geographic:
+        side *= 111_000.0
+    return grid.cell_m / side
+
+
+def _resampled(file: BandFile, piece: Grid, bands: tuple[int, ...]) -> NDArray[np.float32]:
+    from rasterio.errors import RasterioError
+
+    how = "average" if _cells_ratio(file.affine, file.frame_wkt, piece) > 1.5 else "cubic"
+    missing = file.nodata if file.nodata is not None else (0.0 if file.zero_is_missing else None)
+    try:
+        out = _warped(dataset(file.pin), file.frame_wkt, file.affine, piece, bands, missing, how)
+    except RasterioError as error:
+        raise InputRefused("cannot be laid on the watch grid", file=file.pin.name, mend=DAMAGED) from error
+    out = out * np.float32(file.scale) + np.float32(file.offset)
+    out[:, ~np.isfinite(out).all(0)] = np.nan
+    return out.astype(np.float32)
+
+
+def _clear(mask: MaskFile, piece: Grid) -> NDArray[np.bool_]:
+    """True where the mask says clear; what the mask does not cover is not clear."""
+    offset = lattice_offset(mask.affine, mask.frame_wkt, piece, max(mask.height, mask.width))
+    if offset is not None:
+        r0, c0 = round(offset[0]) + piece.row0, round(offset[1]) + piece.col0
+        raw, (top, bottom, left, right) = read_native(
+            mask.pin, (1,), (mask.height, mask.width), mask.block, r0, c0, piece.height, piece.width
+        )
+        out = np.zeros(piece.shape, bool)
+        if raw.size:
+            out[top - r0 : bottom - r0, left - c0 : right - c0] = np.isin(raw[0], mask.clear)
+        return out
+    values = _warped(dataset(mask.pin), mask.frame_wkt, mask.affine, piece, (1,), mask.nodata, "nearest")[0]
+    return np.isin(np.nan_to_num(values, nan=-9999.0), np.array(mask.clear, np.float32))

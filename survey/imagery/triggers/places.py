@@ -1,0 +1,132 @@
+"""Where an object lies: lease, buffer, ring, beyond; nearest lease; and how much lies outside beyond doubt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.grid import Grid
+
+if TYPE_CHECKING:
+    from shapely import Geometry
+
+Zone = Literal["lease", "buffer", "ring", "beyond"]
+ZONES: tuple[Zone, ...] = ("lease", "buffer", "ring", "beyond")
+BUFFER_M = 100.0
+CERTAIN_SIGMAS = 2.0
+"""What lies within so many standard deviations of the boundary is not counted as surely outside."""
+
+
+@dataclass(frozen=True)
+class Permitted:
+    """Ground on which digging is permitted, in the system of the watch grid."""
+
+    lease_id: str
+    polygon: Geometry
+    name: str | None = None
+    district: str | None = None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Of one object. Areas sum to the object's."""
+
+    zone: Zone
+    lease_id: str | None
+    district: str | None
+    distance_m: float | None  # from the object's nearest edge to the nearest lease; 0 inside
+    bearing_deg: float | None  # from the lease to the object
+    areas_m2: dict[Zone, float]
+    certain_area_m2: float
+
+
+class Places:
+    """The zones around all permitted areas, prepared once."""
+
+    def __init__(self, permitted: Sequence[Permitted], ring_m: float, sigma_m: float) -> None:
+        """``sigma_m``: 1 σ of where a cell lies against the boundary: boundary, registration, cell."""
+        import shapely
+
+        self.permitted = list(permitted)
+        self.ring_m, self.sigma_m = ring_m, sigma_m
+        whole = (
+            shapely.union_all([p.polygon for p in self.permitted]) if self.permitted else shapely.Polygon()
+        )
+        self.lease = whole
+        self.buffer = shapely.buffer(whole, BUFFER_M, quad_segs=32)
+        self.ring = shapely.buffer(whole, max(ring_m, BUFFER_M), quad_segs=32)
+        self.certain = shapely.buffer(whole, CERTAIN_SIGMAS * sigma_m, quad_segs=16)
+        self._tree = shapely.STRtree([p.polygon for p in self.permitted]) if self.permitted else None
+
+    def of(self, polygon: Geometry) -> Placement:
+        """Zone by the largest share of the area; of equal shares the one nearer to the lease."""
+        import shapely
+
+        lease = polygon.intersection(self.lease).area
+        buffered = polygon.intersection(self.buffer).area
+        ringed = polygon.intersection(self.ring).area
+        areas: dict[Zone, float] = {
+            "lease": lease,
+            "buffer": max(buffered - lease, 0.0),
+            "ring": max(ringed - buffered, 0.0),
+            "beyond": max(polygon.area - ringed, 0.0),
+        }
+        zone = max(ZONES, key=lambda z: (round(areas[z], 3), -ZONES.index(z)))
+        certain = polygon.difference(self.certain).area
+        if self._tree is None:
+            return Placement(zone, None, None, None, None, areas, certain)
+        near = self.permitted[int(self._tree.nearest(polygon))]
+        inside = [p for p in self.permitted if p.polygon.intersects(polygon)]
+        if inside:
+            near = max(inside, key=lambda p: (p.polygon.intersection(polygon).area, p.lease_id))
+        distance = float(shapely.distance(polygon, near.polygon))
+        a, b = near.polygon.centroid, polygon.centroid
+        if distance > 0:
+            line = shapely.shortest_line(near.polygon, polygon)
+            (x0, y0), (x1, y1) = shapely.get_coordinates(line)[[0, -1]]
+        else:
+            x0, y0, x1, y1 = a.x, a.y, b.x, b.y
+        bearing = math.degrees(math.atan2(x1 - x0, y1 - y0)) % 360.0
+        return Placement(zone, near.lease_id, near.district, distance, bearing, areas, certain)
+
+    def near_lease(self, polygon: Geometry) -> bool:
+        """Within lease + 100 m."""
+        return bool(self.buffer.intersects(polygon))
+
+    def mask(self, piece: Grid) -> NDArray[np.bool_]:
+        """Cells of a piece whose centre lies in a permitted area."""
+        import shapely
+
+        if not self.permitted:
+            return np.zeros(piece.shape, bool)
+        bounds = piece.bounds
+        if not shapely.box(bounds.west, bounds.south, bounds.east, bounds.north).intersects(self.lease):
+            return np.zeros(piece.shape, bool)
+        rows, cols = np.mgrid[0 : piece.height, 0 : piece.width]
+        east, north = piece.east_north(rows, cols)
+        shapely.prepare(self.lease)
+        return shapely.contains_xy(self.lease, east, north)
+
+
+def outline(cells: NDArray[np.int64], grid: Grid) -> Geometry:
+    """The polygon of cells given by flat index in ``grid``, metres; cells that touch at a corner stay apart."""
+    import shapely
+
+    rows, cols = cells // grid.width, cells % grid.width
+    # Runs of cells in a row become one box each: fewer pieces to join.
+    order = np.lexsort((cols, rows))
+    rows, cols = rows[order], cols[order]
+    new = np.ones(len(rows), bool)
+    new[1:] = (rows[1:] != rows[:-1]) | (cols[1:] != cols[:-1] + 1)
+    first = np.nonzero(new)[0]
+    last = np.r_[first[1:], len(rows)] - 1
+    west = grid.left + cols[first] * grid.cell_east
+    east = grid.left + (cols[last] + 1) * grid.cell_east
+    north = grid.top - rows[first] * grid.cell_north
+    south = grid.top - (rows[first] + 1) * grid.cell_north
+    return shapely.normalize(shapely.union_all(shapely.box(west, south, east, north)))

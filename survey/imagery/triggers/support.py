@@ -1,0 +1,91 @@
+"""The cells that ever looked new, over all dates: the small matrix on which time is reasoned about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.imagery.triggers.product import Product
+
+
+@dataclass(frozen=True)
+class Support:
+    """``cell`` (n,) flat indices in the watch grid, ascending. Per date (t) and cell (n):
+
+    ``seen`` (clear look), ``at`` index into the candidate table (−1: nothing unusual). The table holds what the
+    products kept, row for row.
+    """
+
+    width: int
+    cell: NDArray[np.int64]
+    seen: NDArray[np.bool_]  # (t, n)
+    at: NDArray[np.int32]  # (t, n)
+    log10_p: NDArray[np.float32]
+    distance: NDArray[np.float32]
+    flags: NDArray[np.uint8]
+    land: NDArray[np.uint8]
+    now: NDArray[np.uint16]
+    match: NDArray[np.uint16]
+    usual: NDArray[np.uint16]
+    green: NDArray[np.int8]
+    wet_share: NDArray[np.uint8]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        return self.cell // self.width
+
+    @property
+    def cols(self) -> NDArray[np.int64]:
+        return self.cell % self.width
+
+
+def gather(days: Sequence[Sequence[Product]], width: int, bands: int) -> Support:
+    """``days``: for each observed date in order, the products of its tiles (any order, together the whole area)."""
+    tables: dict[str, list[NDArray[np.generic]]] = {
+        n: [] for n in ("log10_p", "distance", "flags", "land", "now", "match", "usual", "green", "wet_share")
+    }
+    ids: list[NDArray[np.int64]] = []
+    for products in days:
+        of_day = []
+        for p in products:
+            w = p.observed.shape[1]
+            of_day.append((p.row0 + p.cell // w).astype(np.int64) * width + p.col0 + p.cell % w)
+            for name, kept in tables.items():
+                kept.append(getattr(p, name))
+        ids.append(np.concatenate(of_day) if of_day else np.zeros(0, np.int64))
+    cell = np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
+    n, t = len(cell), len(days)
+    at = np.full((t, n), -1, np.int32)
+    seen = np.zeros((t, n), bool)
+    start = 0
+    rows, cols = cell // width, cell % width
+    for i, products in enumerate(days):
+        at[i, np.searchsorted(cell, ids[i])] = np.arange(start, start + len(ids[i]), dtype=np.int32)
+        start += len(ids[i])
+        for p in products:
+            h, w = p.observed.shape
+            inside = (rows >= p.row0) & (rows < p.row0 + h) & (cols >= p.col0) & (cols < p.col0 + w)
+            seen[i, inside] = p.observed[rows[inside] - p.row0, cols[inside] - p.col0]
+
+    def joined(name: str, kind: type, shape: tuple[int, ...] = ()) -> NDArray[np.generic]:
+        parts = tables[name]
+        return np.concatenate(parts) if parts else np.zeros((0, *shape), kind)
+
+    return Support(
+        width,
+        cell,
+        seen,
+        at,
+        joined("log10_p", np.int16).astype(np.float32) / 1000,
+        joined("distance", np.uint16).astype(np.float32) / 100,
+        joined("flags", np.uint8),
+        joined("land", np.uint8),
+        joined("now", np.uint16, (bands,)),
+        joined("match", np.uint16, (bands,)),
+        joined("usual", np.uint16, (bands,)),
+        joined("green", np.int8, (2,)),
+        joined("wet_share", np.uint8),
+    )

@@ -1,0 +1,238 @@
+"""Objects through time: who is who from date to date, what was seen of each, and the state it is in.
+
+The dates are walked in order, each time with nothing but what was known by then. So a weekly run and a run over
+the whole year agree, and a scene that arrives late takes its place in the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.imagery.triggers.evidence import Accumulator
+from survey.imagery.triggers.objects import Neighbours, grown_objects
+from survey.imagery.triggers.settings import TriggerSettings
+from survey.imagery.triggers.support import Support
+
+State = Literal["provisional", "confirmed", "fading", "closed"]
+
+
+@dataclass(frozen=True)
+class TrackLook:
+    """One date on which enough of the object could be seen."""
+
+    t: int
+    hit: bool
+    seen_share: float
+    hit_share: float
+    evidence: float  # mean log10 e over the seen cells
+    cells: int
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What an object is taken for, by its features on one date."""
+
+    probability: dict[str, float]
+    features: dict[str, float]
+    threshold: float  # probability of excavation that confirms, at this place
+    near: bool = False  # touches lease + 100 m
+
+    @property
+    def excavation(self) -> float:
+        return self.probability["excavation"]
+
+
+@dataclass
+class Track:
+    number: int
+    cells: NDArray[np.intp]  # support indices, now
+    born: int
+    first: int
+    looks: list[TrackLook] = field(default_factory=list)
+    areas: list[tuple[int, int]] = field(default_factory=list)  # (date, cells)
+    state: State = "provisional"
+    confirmed: int | None = None
+    withdrawn: int | None = None
+    closed: int | None = None
+    assessment: Assessment | None = None
+    merged_into: int | None = None
+    anchor: int = -1  # support index of the strongest cell at birth
+
+    @property
+    def hits(self) -> list[TrackLook]:
+        return [look for look in self.looks if look.hit]
+
+    @property
+    def last(self) -> int:
+        hits = self.hits
+        return hits[-1].t if hits else self.first
+
+    @property
+    def misses_since(self) -> int:
+        count = 0
+        for look in reversed(self.looks):
+            if look.hit:
+                break
+            count += 1
+        return count
+
+
+Assess = Callable[[Track, int, "Replay"], Assessment]
+
+
+class Replay:
+    """Walks a support from its first date to its last."""
+
+    def __init__(
+        self,
+        support: Support,
+        settings: TriggerSettings,
+        cell_area_m2: float,
+        assess: Assess,
+        *,
+        may_confirm: bool,
+    ) -> None:
+        self.support, self.settings, self.assess, self.may_confirm = support, settings, assess, may_confirm
+        self.least_cells = max(2, int(np.ceil(settings.least_area_m2 / cell_area_m2)))
+        self.neighbours = Neighbours(support.cell, support.width, 1 + int(settings.join_cells))
+        self.accumulator = Accumulator(support, settings)
+        self.looked: list[NDArray[np.bool_]] = []
+        self.novel: list[NDArray[np.bool_]] = []
+        self.owner = np.full(len(support.cell), -1, np.int32)
+        self.tracks: list[Track] = []
+
+    def run(self) -> list[Track]:
+        for t in range(len(self.support.at)):
+            self.step(t)
+        return [track for track in self.tracks if track.merged_into is None]
+
+    # -- one date ------------------------------------------------------------------------------------------
+    def step(self, t: int) -> None:
+        looked, novel = self.accumulator.step(t)
+        self.looked.append(looked)
+        self.novel.append(novel)
+        s = self.settings
+        groups = grown_objects(
+            self.accumulator.total, self.neighbours, grow=s.grow, seed=s.seed, least_cells=self.least_cells
+        )
+        touched: dict[int, list[NDArray[np.intp]]] = {}
+        for group in groups:
+            owners = np.unique(self.owner[group])
+            owners = owners[owners >= 0]
+            if len(owners):
+                number = int(owners[0])
+                for other in owners[1:]:
+                    self._merge(int(other), number, touched)
+            else:
+                number = self._born(group, t)
+            touched.setdefault(number, []).append(group)
+        for number, parts in touched.items():
+            track = self.tracks[number]
+            track.cells = np.unique(np.concatenate(parts))
+            self.owner[track.cells] = number
+        for track in self.tracks:
+            if track.merged_into is None and track.state != "closed":
+                self._look(track, t)
+                self._judge(track, t)
+
+    def _born(self, group: NDArray[np.intp], t: int) -> int:
+        number = len(self.tracks)
+        track = Track(number, group, t, t, anchor=int(group[int(np.argmax(self.accumulator.total[group]))]))
+        self.tracks.append(track)
+        self.owner[group] = number
+        begun = self.accumulator.since[group]
+        start = int(begun[begun >= 0].min()) if (begun >= 0).any() else t
+        for earlier in range(start, t):
+            self._look(track, earlier)
+        # What was seen before it first looked new is not part of its story.
+        while track.looks and not track.looks[0].hit:
+            track.looks.pop(0)
+        if track.looks:
+            track.first = track.looks[0].t
+        return number
+
+    def _merge(self, other: int, into: int, touched: dict[int, list[NDArray[np.intp]]]) -> None:
+        gone, kept = self.tracks[other], self.tracks[into]
+        if gone.merged_into is not None:
+            return
+        gone.merged_into = into
+        self.owner[self.owner == other] = into
+        touched.pop(other, None)
+        if gone.confirmed is not None and (kept.confirmed is None or gone.confirmed < kept.confirmed):
+            kept.confirmed = gone.confirmed
+            if kept.state == "provisional":
+                kept.state = "confirmed"
+
+    def _look(self, track: Track, t: int) -> None:
+        cells = track.cells
+        looked = self.looked[t][cells]
+        share = float(looked.mean())
+        if share < self.settings.seen_share:
+            return
+        novel = self.novel[t][cells] & looked
+        at = self.support.at[t][cells[novel]]
+        hit_share = float(novel.sum() / looked.sum())
+        evidence = float(-self.support.log10_p[at].sum() / looked.sum()) if len(at) else 0.0
+        track.looks.append(
+            TrackLook(t, hit_share >= self.settings.hit_share, share, hit_share, evidence, len(cells))
+        )
+
+    def _judge(self, track: Track, t: int) -> None:
+        s = self.settings
+        track.areas.append((t, len(track.cells)))
+        if not track.looks or track.looks[-1].t != t:
+            return
+        if track.looks[-1].hit:
+            track.assessment = self.assess(track, t, self)
+        misses = track.misses_since
+        if misses >= s.close_looks:
+            track.state, track.closed = "closed", t
+            self.owner[self.owner == track.number] = -1
+            return
+        if misses >= s.fade_looks:
+            track.state = "fading"
+            return
+        if not track.looks[-1].hit or track.assessment is None:
+            return
+        sure = track.assessment.excavation
+        if track.confirmed is not None:
+            # Withdrawn only when it has clearly become something else.
+            if sure < track.assessment.threshold - 0.2:
+                track.state, track.confirmed, track.withdrawn = "provisional", None, t
+            else:
+                track.state = "confirmed"
+            return
+        track.state = "provisional"
+        if self.may_confirm and self._enough(track) and sure >= track.assessment.threshold:
+            track.state, track.confirmed = "confirmed", t
+
+    def _enough(self, track: Track) -> bool:
+        s = self.settings
+        hits = len(track.hits)
+        if hits < s.confirm_hits or hits / len(track.looks) < s.confirm_share:
+            return False
+        return bool(np.quantile(self.accumulator.total[track.cells], 0.75) >= s.seed)
+
+
+def walk(
+    support: Support,
+    settings: TriggerSettings,
+    cell_area_m2: float,
+    assess: Assess,
+    *,
+    may_confirm: bool = True,
+) -> list[Track]:
+    return Replay(support, settings, cell_area_m2, assess, may_confirm=may_confirm).run()
+
+
+def day_gaps(dates: Sequence[str]) -> NDArray[np.float64]:
+    """Days of each ISO date after the first."""
+    from datetime import date
+
+    days = [date.fromisoformat(d) for d in dates]
+    return np.array([(d - days[0]).days for d in days], np.float64)

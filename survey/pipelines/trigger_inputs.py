@@ -1,0 +1,247 @@
+"""The files of a watch: scenes, masks, permitted areas, the area that is watched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from survey.errors import InputRefused, JobError
+from survey.grid import Bounds
+from survey.imagery.triggers.places import Permitted
+from survey.pipelines.trigger_scenes import FoundFile, Shelf, listed, shelve
+from survey.remark import Remark
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from shapely import Geometry
+
+    from survey.boundary.lease import Lease
+    from survey.delivery import Delivery
+    from survey.pipelines.inputs import Inputs
+    from survey.pipelines.job import Job
+
+
+@dataclass(frozen=True)
+class Watched:
+    """All inputs of a watch, understood, on one grid."""
+
+    shelf: Shelf
+    permitted: tuple[Permitted, ...]
+    area: Geometry | None  # in the system of the grid
+    lease: Lease | None
+    boundary_sigma_m: float
+    notes: tuple[Remark, ...]
+
+    @property
+    def leases_digest(self) -> str:
+        import shapely
+
+        state = hashlib.sha256()
+        for p in self.permitted:
+            state.update(p.lease_id.encode() + b"\0" + shapely.to_wkb(p.polygon, output_dimension=2))
+        return state.hexdigest()
+
+
+def folder_files(job: Job, delivery: Delivery | None, name: str, what: str, threads: int) -> list[FoundFile]:
+    """The rasters of a folder of the job, hashed, in order of name.
+
+    Raises
+    ------
+    InputRefused
+        There is none.
+    """
+    from survey.delivery import hash_all
+
+    if delivery is not None:
+        prefix = name.strip("/").removeprefix("./").strip("/")
+        start = f"{prefix}/" if prefix else ""
+        found = [
+            (Path(f.path), f.display_name[len(start) :])
+            for f in delivery.files
+            if f.display_name.startswith(start) and f.display_name.lower().endswith((".tif", ".tiff"))
+        ]
+        found.sort(key=lambda pair: pair[1])
+    else:
+        found = listed(job.resolve(name))
+    if not found:
+        raise InputRefused(
+            f"the folder of {what} holds no GeoTIFF",
+            file=name,
+            mend=f"Check [watch] {what}, or put {what} there.",
+        )
+    hashes = hash_all([str(path) for path, _ in found], threads)
+    return [FoundFile(path, shown, hashes[str(path)]) for path, shown in found]
+
+
+def understand(job: Job, inputs: Inputs, threads: int) -> Watched:
+    """Read everything that [watch] names.
+
+    Raises
+    ------
+    InputRefused, JobError
+    """
+    watch = job.watch
+    assert watch is not None and watch.scenes is not None
+    files = folder_files(job, inputs.delivery, watch.scenes, "scenes", threads)
+    masks = folder_files(job, inputs.delivery, watch.masks, "masks", threads) if watch.masks else []
+    if watch.masks and watch.masks.strip("/") == watch.scenes.strip("/"):
+        raise JobError("scenes and masks are one folder", mend="Put the masks into a folder of their own.")
+    inside = {f.path for f in masks}
+    files = [f for f in files if f.path not in inside]
+    notes: list[Remark] = []
+    lease = _lease(job, inputs)
+    if lease is not None:
+        notes += [r for r in lease.notes if r.severity != "info"]
+    area = _area(job, inputs)
+    place = _place(lease, area, job, inputs)
+    crs_wkt = _system(files, watch.crs, place)
+    within = None if area is None else _bounds(area[0], area[1], crs_wkt)
+    shelf = shelve(files, masks, watch, crs_wkt, within)
+    if watch.until is not None:
+        kept = tuple(s for s in shelf.scenes if s.date <= watch.until)
+        shelf = Shelf(kept, shelf.bands, shelf.grid, shelf.notes, shelf.sources)
+    if len(shelf.scenes) < 2:
+        raise InputRefused(
+            f"the folder of scenes holds {len(shelf.scenes)} scene that can be used",
+            expected="at least two days",
+            file=watch.scenes,
+            mend="Two dates are compared; a series is watched.",
+        )
+    permitted, said = _permitted(job, inputs, lease, shelf.grid, shelf.scenes[-1].date)
+    notes += said
+    moved_area = None
+    if area is not None:
+        from survey.boundary.crs import move
+
+        moved_area = move(area[0], area[1], shelf.grid.crs_wkt)
+    sigma = float(job.lease.boundary_sigma_m) if job.lease is not None else 0.0
+    return Watched(shelf, tuple(permitted), moved_area, lease, sigma, (*notes, *shelf.notes))
+
+
+def _lease(job: Job, inputs: Inputs) -> Lease | None:
+    from survey.boundary.lease import read_lease
+
+    if job.lease is None or job.lease.boundary is None:
+        return None
+    return read_lease(
+        inputs.path(job.lease.boundary),
+        crs=job.lease.crs,
+        lease_id=job.lease.id,
+        sigma_m=job.lease.boundary_sigma_m,
+    )
+
+
+def _area(job: Job, inputs: Inputs) -> tuple[Geometry, str] | None:
+    import shapely
+
+    from survey.boundary.registry import read_registry
+
+    assert job.watch is not None
+    if job.watch.area is None:
+        return None
+    read = read_registry(inputs.path(job.watch.area), crs=job.lease.crs if job.lease else None)
+    return shapely.union_all([one.polygon for one in read.leases]), read.crs_wkt
+
+
+def _place(
+    lease: Lease | None, area: tuple[Geometry, str] | None, job: Job, inputs: Inputs
+) -> tuple[float, float]:
+    """A point (lon, lat) of what is watched."""
+    from survey.boundary.crs import LON_LAT, move_points
+    from survey.boundary.registry import read_registry
+
+    if lease is not None:
+        return lease.lon_lat
+    if area is not None:
+        point = area[0].representative_point()
+        crs = area[1]
+    else:
+        assert job.watch is not None and job.watch.registry is not None
+        read = read_registry(inputs.path(job.watch.registry))
+        point, crs = read.leases[0].polygon.representative_point(), read.crs_wkt
+    lon, lat = move_points(np.array([[point.x, point.y]]), crs, LON_LAT)[0]
+    return float(lon), float(lat)
+
+
+def _system(files: Sequence[FoundFile], crs: Any, place: tuple[float, float]) -> str:
+    """The scenes' own system if it is metric and true to scale at the place, else the UTM zone of the place."""
+    from pyproj import CRS
+
+    from survey.boundary.crs import home_crs
+    from survey.rasters import georef
+    from survey.rasters.describe import open_raster
+
+    raster = open_raster(files[0].path, name=files[0].name, kinds=("tiff",), what="a GeoTIFF scene")
+    frame = georef.place(raster, crs=crs).frame
+    return home_crs(CRS.from_user_input(frame.wkt), *place)
+
+
+def _bounds(shape: Geometry, source: str, target: str) -> tuple[float, float, float, float]:
+    from survey.boundary.crs import move
+
+    west, south, east, north = move(shape, source, target).bounds
+    return float(west), float(south), float(east), float(north)
+
+
+def _permitted(
+    job: Job, inputs: Inputs, lease: Lease | None, grid: Any, on: date
+) -> tuple[list[Permitted], list[Remark]]:
+    """The job's lease and the leases of the registry that matter on this grid, in the grid's system."""
+    from survey.boundary.registry import read_registry
+
+    assert job.watch is not None
+    out: list[Permitted] = []
+    notes: list[Remark] = []
+    here = None
+    if lease is not None:
+        here = lease.to_crs(grid.crs_wkt)
+        name = job.mine.name or lease.name
+        own_id = lease.lease_id or job.mine.lease_no or job.id
+        out.append(Permitted(own_id, here.polygon, name, job.mine.district))
+    registry_name = job.watch.registry or (job.lease.registry if job.lease is not None else None)
+    if registry_name is not None:
+        read = read_registry(inputs.path(registry_name), crs=job.lease.crs if job.lease else None)
+        notes += [r for r in read.notes if r.severity != "info"]
+        b = grid.bounds
+        reach = max(job.watch.ring_m, 100.0) + 1000.0
+        window = read.window(
+            Bounds(b.west - reach, b.south - reach, b.east + reach, b.north + reach),
+            grid.crs_wkt,
+            on=on,
+            own=here,
+            clip=False,
+        )
+        told = _attributes(inputs.path(registry_name), job.watch.lease_name, job.watch.district_name)
+        for one in sorted(window.leases, key=lambda entry: entry.lease_id):
+            name, district = told.get(one.lease_id, (None, None))
+            out.append(Permitted(name or one.lease_id, one.polygon, one.name or None, district))
+    return out, notes
+
+
+def _attributes(
+    path: Path, lease_name: str | None, district_name: str | None
+) -> dict[str, tuple[str | None, str | None]]:
+    """Of each lease of a registry: what the named attributes say of it, by its number."""
+    from survey.boundary.choose import id_of
+    from survey.boundary.features import Feature
+    from survey.boundary.formats import read_drawing
+    from survey.tables import header_key
+
+    def value(feature: Feature, attribute: str | None, otherwise: str | None) -> str | None:
+        wanted = header_key(attribute) if attribute else otherwise
+        for key, said in feature.properties.items():
+            if wanted and header_key(str(key)) == wanted and said not in (None, ""):
+                return str(said)
+        return None
+
+    out = {}
+    for number, feature in enumerate((f for f in read_drawing(path).features if f.polygons), start=1):
+        key = id_of(feature.properties) or feature.name or f"#{number}"
+        out[key] = (value(feature, lease_name, None), value(feature, district_name, header_key("district")))
+    return out
