@@ -127,7 +127,7 @@ def align(
     reach = min(REACH_M, 90 * after_grid.cell_m)
     fit = first_fit(at, resampler, basis, use, horizontal=wishes.horizontal is not False, reach_m=reach)
     side = _stable.block_side(job, not read_whole(job), WINDOW_CELLS)
-    block, cols = _stable.block_of(at, side, job)
+    block, cols, tiling = _stable.block_of(at, side, job)
     columns = basis.columns(at.east, at.north)
     full = _points_per_block(sample, at, side)
 
@@ -138,7 +138,7 @@ def align(
     notes: list[tuple[str, str]] = []
     applied, why = False, "switched off in the job"
     if wishes.horizontal is not False:
-        e, n, cov, moved = refine_shift(at, resampler, columns, stable, block, fit, reach)
+        e, n, cov, moved = refine_shift(at, resampler, columns, stable, tiling, fit, reach)
         sigma = math.sqrt(max(np.linalg.eigvalsh(cov)[-1], 0.0)) if np.isfinite(cov).all() else math.inf
         length = math.hypot(e, n)
         limit = 0.5 * job.cell_m
@@ -300,7 +300,7 @@ def _unaligned(
 ) -> Alignment:
     """The job asks for no alignment; noise is still learnt from the ground that stayed."""
     side = _stable.block_side(job, not read_whole(job), WINDOW_CELLS)
-    block, cols = _stable.block_of(at, side, job)
+    block, cols, _ = _stable.block_of(at, side, job)
     full = _points_per_block(sample, at, side)
     stable = _stable.stable_cells(untouched, use, block, cols, least=max(8, int(0.05 * full)))
     columns = basis.columns(at.east, at.north)

@@ -25,6 +25,8 @@ MOST_STEPS = 40
 STARTS_M = (0.0, -3.0, 3.0)
 START_POINTS = 3000
 FIRST_POINTS = 24_000
+PARTS_A_SIDE = 4
+CLUSTERS_A_SIDE = 8
 LIKELY_SHIFT_M = 2.0
 """A first fit holds shifts back as if they were normal with this σ: flat ground cannot run away with them."""
 
@@ -149,32 +151,34 @@ def refine_shift(
     resampler: Resampler,
     columns: NDArray[np.float64],
     stable: NDArray[np.bool_],
-    block: NDArray[np.int64],
+    block: Tiling,
     start: Fit,
     reach_m: float,
 ) -> tuple[float, float, NDArray[np.float64], NDArray[np.float64]]:
     """Shift from stable cells alone, with its covariance.
 
-    Each block keeps a height of its own (it is taken out as the block's weighted mean), so neither tilt nor
-    dome nor long correlated noise can pass for a shift.
+    Tilt, dome and a height of its own for each sixteenth of the scene are fitted along, so that none of them,
+    nor noise that is correlated over the scene, can pass for a shift.
 
     Parameters
     ----------
-    stable : (n,) the cells to use. block : (n,) the block each lies in.
+    columns : (n, 4) height terms at the points. stable : (n,) the cells to use.
+    block : the blocks that the points lie in; their noise is taken as independent two blocks apart.
 
     Returns
     -------
-    east, north in metres, their 2×2 covariance (blocks taken as independent clusters; NaN where the ground
-    cannot tell), and (n,) rise of all points at that shift.
+    east, north in metres, their 2×2 covariance (NaN where the ground cannot tell), and (n,) rise of all
+    points at that shift.
     """
     shift = np.array([start.east_m, start.north_m])
     index = np.flatnonzero(stable)
-    _, member = np.unique(block[index], return_inverse=True)
-    count = int(member.max()) + 1 if index.size else 0
+    part, parts = block.numbers(index, PARTS_A_SIDE)
+    cluster, clusters = block.numbers(index, CLUSTERS_A_SIDE)
     before = points.before[index]
-    covariance = np.full((2, 2), np.nan)
-    if count < 6:
-        return *shift, covariance, resampler.at(*shift) - points.before
+    unknown = np.full((2, 2), np.nan)
+    if clusters < 8:
+        return *shift, unknown, resampler.at(*shift) - points.before
+    covariance = unknown
     instrument = -np.stack([points.slope_east[index], points.slope_north[index]], axis=1)
     # The slope of the *later* ground is what moving it changes; the earlier ground's slope is the instrument.
     # Their noises are independent, so rough texture cannot pass for relief and make the shift look certain.
@@ -184,28 +188,61 @@ def refine_shift(
         ok = np.isfinite(r) & np.isfinite(regressor).all(axis=1)
         weight = ok.astype(np.float64)
         r = np.where(ok, r, 0.0)
-        inner = r - _block_mean(r, weight, member, count)
+        inner = _less_nuisance(r[:, None], columns[index], weight, part, parts)[:, 0]
         sigma = shorth(inner[ok], 0.5)[1]
         weight *= tukey(inner, max(4.685 * sigma, 1e-6))
-        y = r - _block_mean(r, weight, member, count)
-        z = _within(instrument, weight, member, count)
-        x = _within(np.where(ok[:, None], regressor, 0.0), weight, member, count)
+        everything = np.concatenate([r[:, None], instrument, np.where(ok[:, None], regressor, 0.0)], axis=1)
+        cleaned = _less_nuisance(everything, columns[index], weight, part, parts)
+        y, z, x = cleaned[:, 0], cleaned[:, 1:3], cleaned[:, 3:]
         normal = (z * weight[:, None]).T @ x
         own = (z * weight[:, None]).T @ z
-        if np.linalg.det(normal) < 1e-4 * np.linalg.det(own):
+        if np.linalg.det(normal) < 1e-4 * np.linalg.det(own) or not np.linalg.det(own) > 0:
             # What looks like slope in one survey is not there in the other: there is no relief to hold on to.
-            return *shift, np.full((2, 2), np.nan), resampler.at(*shift) - points.before
+            return *shift, unknown, resampler.at(*shift) - points.before
         inverse = np.linalg.inv(normal)
         move = -inverse @ ((z * weight[:, None]).T @ y)
         left = (y + x @ move) * weight
-        score = np.stack([np.bincount(member, weights=z[:, k] * left, minlength=count) for k in (0, 1)], axis=1)
-        covariance = inverse @ (score.T @ score) @ inverse.T * count / max(1, count - 3)
+        score = np.stack([np.bincount(cluster, weights=z[:, k] * left, minlength=clusters) for k in (0, 1)], axis=1)
+        covariance = inverse @ (score.T @ score) @ inverse.T * clusters / (clusters - 3)
         length = float(np.hypot(*move))
         move = move * min(1.0, 2.0 / length) if length > 2.0 else move
         shift = np.clip(shift + move, -reach_m, reach_m)
         if length < STEP_M:
             break
     return float(shift[0]), float(shift[1]), covariance, resampler.at(*shift) - points.before
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Row and column of the block that each point lies in: (n,) each."""
+
+    row: NDArray[np.int64]
+    col: NDArray[np.int64]
+
+    def numbers(self, index: NDArray[np.int64], a_side: int) -> tuple[NDArray[np.int64], int]:
+        """Chosen points numbered by ``a_side`` × ``a_side`` compartments of whole blocks, and how many hold any."""
+        row, col = self.row[index], self.col[index]
+        if index.size == 0:
+            return np.empty(0, np.int64), 0
+        side = [max(1, -(-(int(v.max()) - int(v.min()) + 1) // a_side)) for v in (self.row, self.col)]
+        r, c = (row - self.row.min()) // side[0], (col - self.col.min()) // side[1]
+        _, number = np.unique(r * (a_side + 1) + c, return_inverse=True)
+        return number.astype(np.int64), int(number.max()) + 1
+
+
+def _less_nuisance(
+    x: NDArray[np.float64],
+    columns: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    part: NDArray[np.int64],
+    parts: int,
+) -> NDArray[np.float64]:
+    """Columns of ``x`` less their parts' means and less what tilt and dome explain of them."""
+    inner = _within(np.concatenate([columns[:, 1:], x], axis=1), weight, part, parts)
+    terms, values = inner[:, :3], inner[:, 3:]
+    weighted = terms * weight[:, None]
+    solution = np.linalg.lstsq(weighted.T @ terms, weighted.T @ values, rcond=1e-10)[0]
+    return values - terms @ solution
 
 
 def _slopes(

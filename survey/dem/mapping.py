@@ -4,8 +4,8 @@ Two cases, told apart once:
 
 * the same reference system: rows map to rows and columns to columns, so resampling is *separable*:
   each target row (column) is a short weighted sum of source rows (columns). Cells as large as the source's
-  or larger take the exact overlap of areas, which for equal cells *is* bilinear interpolation; smaller ones
-  interpolate linearly.
+  or larger average what they overlap, about their own centre, which for equal cells *is* bilinear
+  interpolation; smaller ones interpolate linearly. Either way a plane stays that plane.
 * another reference system: the exact transformation at the nodes of a lattice, fixed to absolute cell
   indices so that no tiling can change it, and linear in between.
 
@@ -68,7 +68,15 @@ def taps(target0: int, n: int, origin: float, ratio: float) -> Taps:
         overlap = np.minimum(right[:, None], source + 1) - np.maximum(left[:, None], source)
         weight = np.maximum(overlap, 0.0)
         weight /= weight.sum(axis=1, keepdims=True)
-        return Taps(first, last - first, weight)
+        # Source cells cut by the target's edge pull its mean off centre, which on a slope is height: the two
+        # outermost cells make up for it, so that a plane stays a plane.
+        count = last - first
+        centre = (weight * (source + 0.5)).sum(axis=1)
+        off = (left + right) / 2 - centre
+        ends = np.where(count > 1, off / np.maximum(count - 1, 1), 0.0)
+        weight[:, 0] -= ends
+        weight[np.arange(n), count - 1] += ends
+        return Taps(first, count, weight)
     centre = np.round((origin + (index + 0.5) * ratio - 0.5) * grain) / grain
     first = np.floor(centre).astype(np.int64)
     part = centre - first

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.dem.coregister import Tiling
 from survey.dem.robust import nmad, shorth
 from survey.dem.sampling import Points
 from survey.grid import Grid
@@ -49,10 +50,11 @@ def block_side(job: Grid, lattice: bool, window_cells: int) -> int:
     return max(4, -(-max(job.height, job.width) // MOST_BLOCKS_A_SIDE))
 
 
-def block_of(points: Points, side: int, job: Grid) -> tuple[NDArray[np.int64], int]:
-    """(n,) number row·cols + col of the block that each point lies in, from absolute indices; and cols."""
+def block_of(points: Points, side: int, job: Grid) -> tuple[NDArray[np.int64], int, Tiling]:
+    """(n,) number row·cols + col of the block that each point lies in, from absolute indices; cols; the blocks."""
     cols = (job.col0 + job.width) // side + 2
-    return (points.row // side).astype(np.int64) * cols + (points.col // side).astype(np.int64), cols
+    tiling = Tiling((points.row // side).astype(np.int64), (points.col // side).astype(np.int64))
+    return tiling.row * cols + tiling.col, cols, tiling
 
 
 def stable_cells(
