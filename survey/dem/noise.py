@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from survey.dem.align import Alignment
 from survey.dem.covariance import correlation, disc_mean
-from survey.dem.mapping import map_onto, source_window
+from survey.dem.mapping import map_onto
 from survey.dem.rise import MISSING, metres, rise
 from survey.dem.robust import NORMAL_MAD, nmad
 from survey.dem.sampling import Window
@@ -54,8 +54,9 @@ class Noise:
     by_slope: tuple[SlopeBin, ...]
     variogram: tuple[LagBin, ...]
     cell_area_m2: float
-    smooth_m: float  # of the mean over the detection square
+    smooth_m: float  # of the mean over the detection square, on flat ground
     smooth_random_m: float  # its part that is not long correlation
+    smooth_slope_m: float = 0.0  # σ² of that mean grows by (smooth_slope_m · tan s)²
 
     def fine_variance(self, area_m2: NDArray[np.float64]) -> NDArray[np.float64]:
         """Variance of a mean over ``area_m2`` from random and texture noise."""
@@ -83,7 +84,8 @@ def measure_noise(
     if not good.any() or alignment.trend is None:
         raise ValueError("no stable ground")
     by_slope, flat, slope_m = _slope_model(np.arctan(at.slope[good]), alignment.residual[good])
-    patches = _patches(sample, job, after_grid, alignment)
+    pairs_of = _patches(sample, job, after_grid, alignment)
+    patches = [r for r, _ in pairs_of]
     lags, semi, pairs = _variogram(patches)
     long_sill = alignment.trend.correlated_m**2
     hypotheses = alignment.trend.hypotheses
@@ -98,7 +100,7 @@ def measure_noise(
     distance = lags * cell
     random, texture, texture_range = _fit_fine(distance, semi, pairs, long_part(distance), cell)
     model = random + texture * (1 - correlation(distance, texture_range, "exponential")) + long_part(distance)
-    smooth = _smooth_sigma(patches, radius)
+    smooth, smooth_slope = _smooth_sigma(pairs_of, job, radius)
     smooth_fine = math.sqrt(max(smooth**2 - long_sill, 0.1 * smooth**2))
     return Noise(
         random_m=math.sqrt(random),
@@ -114,6 +116,7 @@ def measure_noise(
         cell_area_m2=job.cell_area_m2,
         smooth_m=smooth,
         smooth_random_m=smooth_fine,
+        smooth_slope_m=smooth_slope,
     )
 
 
@@ -132,24 +135,33 @@ def _slope_model(
     if not bins:
         return (), nmad(residual), 0.0
     x, y, n = (np.array(c, np.float64) for c in zip(*bins, strict=True))
+    flat, growth = _line_of_variance(x, y, n)
+    shown = tuple(
+        SlopeBin(math.degrees(math.atan(math.sqrt(a))), math.sqrt(b), int(c)) for a, b, c in zip(x, y, n, strict=True)
+    )
+    return shown, flat, growth
+
+
+def _line_of_variance(
+    x: NDArray[np.float64], y: NDArray[np.float64], n: NDArray[np.float64]
+) -> tuple[float, float]:
+    """(flat σ, k) of variances ``y`` = flat² + k²·``x`` at squared slopes ``x`` from ``n`` cells each."""
+    if x.size == 0:
+        return math.nan, 0.0
     # Spread of a variance grows with the variance: weights by its square.
     weight = n / np.maximum(y, 1e-12) ** 2
     k2 = 0.0
     if x.size > 1 and np.ptp(x) > 0:
         xm, ym = np.average(x, weights=weight), np.average(y, weights=weight)
         k2 = max(0.0, float((weight * (x - xm) * (y - ym)).sum() / (weight * (x - xm) ** 2).sum()))
-    flat2 = float(np.average(y - k2 * x, weights=weight))
-    floor = 0.25 * float(y.min())
-    shown = tuple(
-        SlopeBin(math.degrees(math.atan(math.sqrt(a))), math.sqrt(b), int(c)) for a, b, c in zip(x, y, n, strict=True)
-    )
-    return shown, math.sqrt(max(flat2, floor)), math.sqrt(k2)
+    flat2 = max(float(np.average(y - k2 * x, weights=weight)), 0.25 * float(y.min()))
+    return math.sqrt(flat2), math.sqrt(k2)
 
 
 def _patches(
     sample: list[Window], job: Grid, after_grid: Grid, alignment: Alignment
-) -> list[NDArray[np.float64]]:
-    """Square patches of the aligned rise where most sampled points are stable; NaN elsewhere."""
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Square patches where most sampled points are stable: aligned rise (NaN elsewhere), earlier heights."""
     at = alignment.points
     mapping = map_onto(job, after_grid, alignment.east_m, alignment.north_m)
     polynomial = alignment.correction.polynomial(job)
@@ -193,7 +205,7 @@ def _patches(
         r = metres(grains).astype(np.float64)
         r[np.abs(r) > 6 * residual_sigma] = np.nan
         if (grains != MISSING).any():
-            out.append(r)
+            out.append((r, w.before[rows, cols].astype(np.float64)))
     return out
 
 
@@ -246,17 +258,51 @@ def _fit_fine(
     return best[1], best[2], best[3]
 
 
-def _smooth_sigma(patches: list[NDArray[np.float64]], radius: int) -> float:
-    """Spread about zero of means over the detection square."""
+def _smooth_sigma(
+    patches: list[tuple[NDArray[np.float64], NDArray[np.float64]]], job: Grid, radius: int
+) -> tuple[float, float]:
+    """Spread about zero of means over the detection square: on flat ground, and its growth with slope.
+
+    The growth is that of the *mean*, not of a cell: what is random from cell to cell on a slope averages
+    out in the square, what a shift or the matching does to a whole face does not.
+    """
     from scipy.ndimage import uniform_filter
 
-    values = []
-    for r in patches:
+    values, slopes = [], []
+    step = max(1, radius)
+    for r, before in patches:
         ok = np.isfinite(r)
         share = uniform_filter(ok.astype(np.float64), 2 * radius + 1, mode="constant")
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = uniform_filter(np.where(ok, r, 0.0), 2 * radius + 1, mode="constant") / share
-        inner = mean[ok & (share > 0.8)]
-        values.append(inner[:: max(1, radius)])
-    joined = np.concatenate(values) if values else np.empty(0)
-    return float(NORMAL_MAD * np.median(np.abs(joined))) if joined.size else math.nan
+        tan = _tan_slope(before, job, radius)
+        inner = ok & (share > 0.8) & np.isfinite(tan)
+        values.append(mean[inner][::step])
+        slopes.append(tan[inner][::step])
+    mean, tan = (np.concatenate(v) if v else np.empty(0) for v in (values, slopes))
+    if mean.size == 0:
+        return math.nan, 0.0
+    overall = float(NORMAL_MAD * np.median(np.abs(mean)))
+    if mean.size < 400:
+        return overall, 0.0
+    edges = np.unique(np.quantile(tan, np.linspace(0, 1, SLOPE_BINS + 1)))
+    x, y, n = [], [], []
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        inside = (tan >= low) & (tan <= high)
+        if inside.sum() >= 50:
+            x.append(float(tan[inside].mean()) ** 2)
+            y.append(float(NORMAL_MAD * np.median(np.abs(mean[inside]))) ** 2)
+            n.append(int(inside.sum()))
+    flat, slope = _line_of_variance(np.array(x), np.array(y), np.array(n, np.float64))
+    return (flat, slope) if x else (overall, 0.0)
+
+
+def _tan_slope(before: NDArray[np.float64], job: Grid, radius: int) -> NDArray[np.float64]:
+    """Slope over the detection square, as the change mask takes it; NaN at the rim."""
+    out = np.full(before.shape, np.nan)
+    d = radius
+    if min(before.shape) > 2 * d:
+        east = (before[d:-d, 2 * d :] - before[d:-d, : -2 * d]) / (2 * d * job.cell_east)
+        north = (before[2 * d :, d:-d] - before[: -2 * d, d:-d]) / (2 * d * job.cell_north)
+        out[d:-d, d:-d] = np.hypot(east, north)
+    return out

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from survey.boundary.zones import Zones
 from survey.dem.align import Alignment, Masker, Wishes, align, with_tie
 from survey.dem.contrast import MeanError, Nodes, lay_nodes, mean_error
 from survey.dem.mapping import map_onto
@@ -25,11 +26,11 @@ from survey.dem.rise import metres
 from survey.dem.sampling import load, windows
 from survey.errors import InputRefused
 from survey.grid import Bounds, Grid
-from survey.boundary.zones import Zones
 from survey.pipelines.layers import FIXED, LayerSet
 from survey.remark import Remark
 from survey.volumetrics.change_mask import Thresholds, scale_of
 from survey.volumetrics.coarse_sums import CoarseSums
+from survey.volumetrics.fragments import absorb
 from survey.volumetrics.regions import Regions, gather
 from survey.volumetrics.sweep import BandResult, LayerTotals, Plan, bands, sweep_band
 
@@ -197,8 +198,19 @@ def measure_pair(
     for r in results[1:]:
         totals = totals + r.totals
     regions = gather([p for r in results for p in r.parts], job)
+    regions = absorb(regions, 2 * radius, settings.min_area_m2)
+    regions = regions.keep(
+        (regions.deep_m >= said["certain_m"]) | (regions.area_m2 >= settings.min_area_m2)
+    )
     areas = regions.node_areas(nodes)
     error = mean_error(areas, nodes, alignment, noise) if noise is not None and regions.count else None
+    if error is not None:
+        # What neither stands out anywhere nor as a whole is left in the rest, where it counts with its sign.
+        real = (regions.deep_m >= said["certain_m"]) | (
+            np.abs(regions.rise_m3) >= said["certain_sigmas"] * error.sigma_m * regions.area_m2
+        )
+        regions, areas = regions.keep(real), areas[real]
+        error = MeanError(error.sigma_m[real], error.systematic_m[real], error.dof)
     systematic = math.nan
     if noise is not None:
         where = zone_nodes(zones, (), nodes)[:1] * nodes_grid(nodes).cell_area_m2

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shapely.geometry.base import BaseGeometry
+
 from survey.pipelines.pair import Measurement
-from survey.volumetrics.telling import Verdict
+from survey.pipelines.region_evidence import Evidence, evidence_on
+from survey.volumetrics import telling
+from survey.volumetrics.telling import CLASSES, DIGGING, Verdict
+from survey.volumetrics.telling_words import in_words
 
 if TYPE_CHECKING:
     from survey.imagery.ortho import Ortho
+
+EVEN = 0.5
+"""A region is a site if digging is more likely than everything else together."""
+BACKFILL_STANDING = 0.4
+"""Fill of which less than this share stood above its surroundings filled a hollow of the earlier ground."""
 
 
 def tell_apart(
@@ -24,26 +33,80 @@ def tell_apart(
     """A verdict per region, and the outlines that were made on the way."""
     verdicts = []
     for k in m.regions:
-        kind = "pit" if m.regions.sign[k] < 0 else "heap"
-        area = float(m.regions.area_m2[k])
-        mean = abs(float(m.regions.rise_m3[k])) / area
-        sigma = float(m.region_error.sigma_m[k]) if m.region_error is not None else math.nan
-        evidence = {"mean_rise_sigmas": mean / sigma if sigma > 0 else math.nan}
-        if area < min_area_m2:
-            verdicts.append(
-                Verdict(True, kind, "too small", f"{area:.1f} m² is less than {min_area_m2:g} m²", 0.5, evidence)
-            )
-        elif min_depth_m is not None and m.regions.deep_m[k] < min_depth_m:
-            verdicts.append(
-                Verdict(True, kind, "too shallow", f"nowhere more than {min_depth_m:g} m", 0.5, evidence)
-            )
-        elif sigma > 0 and mean < 1.96 * sigma:
-            why = f"its mean of {mean:.3f} m lies within the error of a mean over its area, ±{1.96 * sigma:.3f} m"
-            verdicts.append(Verdict(True, kind, "noise", why, 0.9, evidence))
-        else:
-            what = "lower" if kind == "pit" else "higher"
-            why = f"the ground is {mean:.2f} m {what} on average, {mean / sigma:.0f} times its error" if sigma > 0 else (
-                f"the ground is {mean:.2f} m {what} on average; its error is not known"
-            )
-            verdicts.append(Verdict(False, kind, "", why, 0.8, evidence))
+        easy = _without_looking(m, k, min_area_m2, min_depth_m)
+        if easy is None:
+            evidence, _ = evidence_on(m, k, ortho_before, ortho_after)
+            easy = judge(evidence, float(m.regions.rise_m3[k]) / float(m.regions.area_m2[k]))
+        verdicts.append(easy)
+    m.settings.update(
+        {
+            "telling": telling.model().provenance["model"],
+            "telling_learnt_from": telling.model().provenance["learnt_from"],
+            "site_if_probability_above": EVEN,
+            "backfill_if_standing_below": BACKFILL_STANDING,
+            "orthomosaics": [ortho_before is not None, ortho_after is not None],
+        }
+    )
     return verdicts, {}
+
+
+def _without_looking(m: Measurement, k: int, min_area_m2: float, min_depth_m: float | None) -> Verdict | None:
+    """Regions that the job itself leaves out, and those that are no more than noise as a whole."""
+    kind = "pit" if m.regions.sign[k] < 0 else "heap"
+    area = float(m.regions.area_m2[k])
+    mean = abs(float(m.regions.rise_m3[k])) / area
+    sigma = float(m.region_error.sigma_m[k]) if m.region_error is not None else math.nan
+    evidence = {"mean_rise_sigmas": mean / sigma if sigma > 0 else math.nan}
+    if area < min_area_m2:
+        why = f"{area:.1f} m² is less than {min_area_m2:g} m²"
+        return Verdict(True, kind, "too small", why, 0.5, evidence)
+    if min_depth_m is not None and m.regions.deep_m[k] < min_depth_m:
+        return Verdict(True, kind, "too shallow", f"nowhere more than {min_depth_m:g} m", 0.5, evidence)
+    if sigma > 0 and mean < 1.96 * sigma:
+        why = f"its mean of {mean:.3f} m lies within the error of a mean over its area, ±{1.96 * sigma:.3f} m"
+        return Verdict(True, kind, "noise", why, 0.95, evidence)
+    return None
+
+
+def judge(e: Evidence, mean_rise_m: float) -> Verdict:
+    """What one region is, by its evidence."""
+    given = telling.numbers(e)
+    p = telling.probabilities(e.sign, given)
+    digging = p[DIGGING]
+    kind: Any = "pit" if e.sign < 0 else "heap"
+    if e.sign > 0 and e.shape.standing < BACKFILL_STANDING:
+        kind = "backfill"
+    other = max(CLASSES[1:], key=lambda c: p[c])
+    weights = telling.model().weights[telling.which_weights(e.sign, given)]
+    said: dict[str, Any] = {f"p_{name.replace(' ', '_')}": round(value, 4) for name, value in p.items()}
+    said |= {name: round(value, 3) for name, value in given.items()}
+    said["mean_rise_sigmas"] = round(e.certainty, 2) if math.isfinite(e.certainty) else None
+    blind = (
+        ""
+        if telling.COLOURS[0] in given
+        else "; no orthomosaic of both years shows it, so shape alone decides"
+    )
+    size = f"{abs(mean_rise_m):.2f} m {'lower' if e.sign < 0 else 'higher'} on average"
+    if digging >= EVEN:
+        speaking = weights.speaking(given, 0, CLASSES.index(other))
+        words = in_words([n for n, _ in speaking], e)
+        why = f"the ground is {size}" + (f": {words}" if words else "")
+        if digging < 0.8:
+            why += f"; it could also be {_called(other, e)}"
+        return Verdict(False, kind, "", why + blind, round(digging, 3), said)
+    speaking = weights.speaking(given, CLASSES.index(other), 0)
+    words = in_words([n for n, _ in speaking], e)
+    reason = _called(other, e)
+    return Verdict(
+        True, kind, reason, f"{size}" + (f": {words}" if words else "") + blind, round(1 - digging, 3), said
+    )
+
+
+def _called(reason: str, e: Evidence) -> str:
+    """The reason in the words of the record."""
+    s = e.shape
+    if reason == "vegetation":
+        return "tree growth" if e.sign > 0 else "felling"
+    if reason == "artefact" and s.open_edge < 0.15 and s.rough_high > -0.7 and s.rough_low > -0.7:
+        return "noise"
+    return reason

@@ -1,20 +1,22 @@
-"""Which cells belong to a real change: hysteresis on the smoothed rise, outlined at the half-way mark.
+"""Which cells belong to a real change: hysteresis on the smoothed rise, outlined by the cells' own rise.
 
 A single cell says little: its noise is large. The mean of a small square around it says more, and its noise
 is the *correlated* part of the survey error. A cell is
 
 * **low** where that mean stands out of the noise a little (its outline must reach the rim),
-* a **seed** where it stands out so far that noise will not do it anywhere in the scene.
+* a **seed** where it stands out so far that noise seldom does it.
 
 Regions are connected low cells with a seed among them. Smoothing smears a steep wall outwards by the
-radius of the square; so a low cell also has to have at least half of the smoothed rise found one radius
-farther in, which puts a vertical wall back where it stands and leaves gentle rims alone.
+radius of the square; so a low cell must also have at least half of the smoothed rise found one radius
+farther in, or stand out of the noise of a single cell by itself. The first keeps shallow changes whole,
+the second keeps the cells that a wall crosses and the gentle fringe of a deep change.
 
 All sums are over whole numbers, so a cell's verdict does not depend on the tile it was computed in.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +30,16 @@ class Thresholds:
     """What makes a cell low or a seed.
 
     ``low_m`` and ``seed_m`` hold on flat ground; on a slope both grow as √(1 + (slope_gain·tan s)²), where
-    ``slope_gain`` is the error's growth with slope as seen on stable ground. ``radius`` is in cells.
+    ``slope_gain`` is the growth of the smoothed error with slope as seen on stable ground. ``cell_m`` and
+    ``cell_gain`` say the same of what a single cell's own rise must reach. ``radius`` is in cells.
     """
 
     low_m: float
     seed_m: float
     slope_gain: float
     radius: int
+    cell_m: float = math.inf
+    cell_gain: float = 0.0
 
     @property
     def halo(self) -> int:
@@ -63,6 +68,7 @@ def change_mask(
     mask[...] = 0
     _box_mean(grains, thresholds.radius, smooth)
     _verdict(
+        grains,
         smooth,
         before,
         cell_east,
@@ -70,6 +76,8 @@ def change_mask(
         np.float32(thresholds.low_m),
         np.float32(thresholds.seed_m),
         thresholds.slope_gain**2,
+        (thresholds.cell_m * 65536.0) ** 2,
+        thresholds.cell_gain**2,
         thresholds.radius,
         mask,
     )
@@ -123,7 +131,7 @@ def _box_mean(grains, radius, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _verdict(smooth, before, cell_east, cell_north, low, seed, gain2, radius, mask):  # type: ignore[no-untyped-def]
+def _verdict(grains, smooth, before, cell_east, cell_north, low, seed, gain2, own2, own_gain2, radius, mask):  # type: ignore[no-untyped-def]
     rows, cols = smooth.shape
     for i in range(rows):
         line = smooth[i]
@@ -133,16 +141,18 @@ def _verdict(smooth, before, cell_east, cell_north, low, seed, gain2, radius, ma
             if not size > low:
                 continue
             factor = 1.0
-            if gain2 > 0.0:
+            slope2 = 0.0
+            if gain2 > 0.0 or own_gain2 > 0.0:
                 jl, jr = max(j - radius, 0), min(j + radius, cols - 1)
                 iu, id_ = max(i - radius, 0), min(i + radius, rows - 1)
                 gx = (before[i, jr] - before[i, jl]) / ((jr - jl) * cell_east) if jr > jl else 0.0
                 gy = (before[id_, j] - before[iu, j]) / ((id_ - iu) * cell_north) if id_ > iu else 0.0
                 slope2 = gx * gx + gy * gy
-                if slope2 == slope2:
-                    factor = np.sqrt(1.0 + gain2 * slope2)
-                    if not size > low * factor:
-                        continue
+                if slope2 != slope2:
+                    slope2 = 0.0
+                factor = np.sqrt(1.0 + gain2 * slope2)
+                if not size > low * factor:
+                    continue
             sign = 1.0 if value > 0 else -1.0
             inner = 0.0
             for a in range(-1, 2):
@@ -157,7 +167,9 @@ def _verdict(smooth, before, cell_east, cell_north, low, seed, gain2, radius, ma
                     if near > inner:
                         inner = near
             if size < 0.5 * inner:
-                continue
+                own = np.float64(grains[i, j])
+                if own * sign <= 0.0 or own * own < own2 * (1.0 + own_gain2 * slope2):
+                    continue
             if size > seed * factor:
                 mask[i, j] = 2 if value > 0 else -2
             else:

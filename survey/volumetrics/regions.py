@@ -62,6 +62,46 @@ class Regions:
         fields += ("shallow_m", "deep_m", "deepest", "first", "box")
         return Regions(self.job, runs, starts, order, *(getattr(self, f)[wanted] for f in fields))
 
+    def merged(self, group: NDArray[np.int64]) -> Regions:
+        """Regions of one group as one; ``group[k]`` is the smallest number of its group."""
+        heads, into = np.unique(group, return_inverse=True)
+        n = heads.size
+
+        def added(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            out = np.zeros((n, *values.shape[1:]), values.dtype)
+            np.add.at(out, into, values)
+            return out
+
+        runs = self.runs.copy()
+        runs[:, 3] = into[runs[:, 3]]
+        order, starts = _by_region(runs, n)
+        shallow, deep = np.full(n, np.inf), np.zeros(n)
+        np.minimum.at(shallow, into, self.shallow_m)
+        np.maximum.at(deep, into, self.deep_m)
+        deepest = np.zeros((n, 2), np.int64)
+        for k in reversed(range(self.count)):
+            if self.deep_m[k] == deep[into[k]]:
+                deepest[into[k]] = self.deepest[k]
+        box, first = _boxes(runs, n)
+        return Regions(
+            self.job,
+            runs,
+            starts,
+            order,
+            self.sign[heads],
+            added(self.cells),
+            added(self.seeds),
+            added(self.rise_m3),
+            added(self.layer_m3),
+            added(self.layer_m2),
+            added(self.levels_m3),
+            shallow,
+            deep,
+            deepest,
+            first,
+            box,
+        )
+
     def piece(self, k: int, margin_cells: int = 0) -> Grid:
         """The job grid around one region."""
         r0, r1, c0, c1 = self.box[k]
@@ -104,7 +144,9 @@ def gather(parts: list[Parts], job: Grid, least_seeds: int = 1) -> Regions:
         np.concatenate([getattr(p, name) for p in parts]) if parts else np.empty((0, width), np.int64)
         for name, width in (("weighted", layers), ("covered", layers), ("levels", slabs))
     )
-    cells, seeds = (np.bincount(region, weights=column(c), minlength=n).astype(np.int64) for c in ("cells", "seeds"))
+    cells, seeds = (
+        np.bincount(region, weights=column(c), minlength=n).astype(np.int64) for c in ("cells", "seeds")
+    )
     sign = np.zeros(n, np.int8)
     shallow, deep = np.full(n, np.inf), np.zeros(n)
     deepest = np.zeros((n, 2), np.int64)

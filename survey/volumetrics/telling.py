@@ -1,9 +1,64 @@
-"""What a region of change is: digging or heaping, or something that only looks like it."""
+"""What a region of change is: digging or heaping, or something that only looks like it.
+
+The evidence on a region (:mod:`survey.volumetrics.region_shape`, colours) becomes a few bounded numbers; a
+multinomial logistic model weighs them. Its weights stand in ``telling_model.json`` with what they were
+learnt from; they were learnt from simulated surveys and from nothing else, with bounds on every number so
+that no single strange value can decide. There is one set of weights with colours and one without them: where
+an orthomosaic is missing nothing is invented in its place, and the answer is less sure.
+"""
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+DIGGING = "digging"
+REASONS = ("vegetation", "crop", "vehicle or shed", "water", "erosion", "artefact")
+CLASSES = (DIGGING, *REASONS)
+
+# Bounds of each number: what lies beyond says no more than the bound. ``ln`` are natural logarithms.
+BOUNDS: dict[str, tuple[float, float]] = {
+    "ln_certainty": (0.0, 3.5),
+    "ln_edge_sigmas": (-1.0, 3.5),
+    "closed": (0.0, 1.0),
+    "open_edge": (0.0, 0.5),
+    "ln_width_m": (0.3, 3.0),
+    "ln_elongation": (0.0, 3.0),
+    "long_along_flow": (0.0, 1.5),
+    "slope": (0.0, 1.0),
+    "standing": (-0.3, 1.3),
+    "wall": (0.0, 1.2),
+    "ln_level": (-4.0, 1.5),
+    "ln_uneven": (-2.5, 1.0),
+    "rougher_high": (0.0, 3.0),
+    "smoother_high": (0.0, 2.0),
+    "rougher_low": (0.0, 3.0),
+    "smoother_low": (0.0, 2.0),
+    "ln_rough_share": (-5.0, 0.0),
+    "rectangular": (0.3, 1.0),
+    "upright_object": (0.0, 1.2),
+    "ln_height_m": (-3.0, 2.3),
+    "ln_area_m2": (3.5, 6.5),
+    "thin_layer": (0.0, 1.0),
+    "green_high": (0.0, 1.0),
+    "green_low": (0.0, 1.0),
+    "wet_high": (0.0, 1.0),
+    "wet_low": (0.0, 1.0),
+    "bare_after": (0.0, 1.0),
+    "greener_than_around": (-1.0, 1.0),
+    "level_and_dark": (0.0, 1.0),
+    "ln_colour_change": (-2.0, 2.5),
+}
+COLOURS = tuple(BOUNDS)[-8:]
+SHAPES = tuple(BOUNDS)[:-8]
 
 
 @dataclass(frozen=True)
@@ -16,3 +71,119 @@ class Verdict:
     why: str
     confidence: float
     evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def numbers(e: Any) -> dict[str, float]:
+    """The bounded numbers of a region's evidence; those of colour only where both orthomosaics show it.
+
+    ``e`` has ``sign``, ``area_m2``, ``median_m``, ``certainty``, ``shape`` and ``colour``.
+    """
+    s = e.shape
+    flow = max(0.0, s.along_flow - 0.5) * 2
+    certainty = e.certainty if math.isfinite(e.certainty) else s.mean_sigmas
+    level = _ln(s.level)
+    out = {
+        "ln_certainty": _ln(certainty),
+        "ln_edge_sigmas": _ln(s.edge_sigmas),
+        "closed": s.closed,
+        "open_edge": s.open_edge,
+        "ln_width_m": _ln(s.width_m),
+        "ln_elongation": _ln(s.elongation),
+        "long_along_flow": flow * max(0.0, _ln(s.elongation) - 1.2),
+        "slope": s.slope,
+        "standing": s.standing,
+        "wall": s.wall,
+        "ln_level": level,
+        "ln_uneven": _ln(s.uneven),
+        "rougher_high": s.rough_high,
+        "smoother_high": -s.rough_high,
+        "rougher_low": s.rough_low,
+        "smoother_low": -s.rough_low,
+        "ln_rough_share": _ln(s.rough_m / max(e.median_m, 1e-3)),
+        "rectangular": s.rectangular,
+        "upright_object": _bounded(s.standing, 0, 1) * _bounded(s.wall, 0, 1.2),
+        "ln_height_m": _ln(e.median_m),
+        "ln_area_m2": _ln(e.area_m2),
+        "thin_layer": _bounded(1 - s.uneven / 0.3, 0, 1) * _bounded(s.edge_share, 0, 1),
+    }
+    c = e.colour
+    if c.before is not None and c.after is not None and c.change is not None:
+        high, low = (c.after, c.before) if e.sign > 0 else (c.before, c.after)
+        around = c.around_after if e.sign > 0 else c.around_before
+        out |= {
+            "green_high": high.vegetation,
+            "green_low": low.vegetation,
+            "wet_high": high.water,
+            "wet_low": low.water,
+            "bare_after": c.after.bare,
+            "greener_than_around": high.vegetation
+            - (around.vegetation if around is not None else high.vegetation),
+            "level_and_dark": _bounded(-level / 2, 0, 1) * (1 - high.bare),
+            "ln_colour_change": _ln(c.change),
+        }
+    return {name: _bounded(value, *BOUNDS[name]) for name, value in out.items()}
+
+
+def _ln(value: float) -> float:
+    return math.log(max(value, 1e-4))
+
+
+def _bounded(value: float, low: float, high: float) -> float:
+    return low if not value > low else min(value, high)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A multinomial logistic model: softmax(intercept + coefficients · (number - centre) / scale)."""
+
+    names: tuple[str, ...]
+    centre: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    intercept: NDArray[np.float64]  # (classes,)
+    coefficients: NDArray[np.float64]  # (classes, names)
+
+    def scores(self, given: Mapping[str, float]) -> NDArray[np.float64]:
+        x = (np.array([given[n] for n in self.names]) - self.centre) / self.scale
+        return self.intercept + self.coefficients @ x
+
+    def speaking(
+        self, given: Mapping[str, float], this: int, other: int, most: int = 3
+    ) -> list[tuple[str, float]]:
+        """The numbers that speak most for class ``this`` against ``other``, and by how much (in logits)."""
+        x = (np.array([given[n] for n in self.names]) - self.centre) / self.scale
+        push = (self.coefficients[this] - self.coefficients[other]) * x
+        order = np.argsort(-push, kind="stable")[:most]
+        return [(self.names[k], float(push[k])) for k in order if push[k] > 0.2]
+
+
+@dataclass(frozen=True)
+class Model:
+    provenance: dict[str, Any]
+    weights: dict[str, Weights]  # "cut with colour", "cut", "fill with colour", "fill"
+
+
+@lru_cache(maxsize=1)
+def model() -> Model:
+    """The model that ships with the program."""
+    raw = json.loads(files("survey.volumetrics").joinpath("telling_model.json").read_text("utf-8"))
+    return Model(
+        raw["provenance"],
+        {
+            name: Weights(
+                tuple(w["names"]),
+                *(np.array(w[part], np.float64) for part in ("centre", "scale", "intercept", "coefficients")),
+            )
+            for name, w in raw["weights"].items()
+        },
+    )
+
+
+def which_weights(sign: int, given: Mapping[str, float]) -> str:
+    return ("fill" if sign > 0 else "cut") + (" with colour" if COLOURS[0] in given else "")
+
+
+def probabilities(sign: int, given: Mapping[str, float]) -> dict[str, float]:
+    """Probability of each class."""
+    scores = model().weights[which_weights(sign, given)].scores(given)
+    p = np.exp(scores - scores.max())
+    return dict(zip(CLASSES, (p / p.sum()).tolist(), strict=True))

@@ -1,0 +1,104 @@
+"""Collect evidence on every region of change of simulated surveys, with what really happened there.
+
+    python benchmarks/collect_telling.py --scenes 90 --seed 7 --out rows.pkl
+
+The rows are what fit_telling.py learns from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import pickle
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+from telling_scenes import learning_case
+
+from survey.sample_data import make_scene, write_delivery
+from survey.sample_data.truth import Truth
+
+CAUSES = {
+    "tree growth": "vegetation", "felling": "vegetation", "crop": "crop", "water": "water", "erosion": "erosion",
+    "vehicle or shed": "vehicle or shed",
+}  # fmt: skip
+
+
+def cause_of(
+    region: BaseGeometry, sign: int, truth: Truth, stands: list[tuple[str, tuple[float, ...]]]
+) -> str:
+    """The class of a region: digging where a site of its sign makes up a good part of it, else the cause there."""
+    own = region.area
+    for site in truth.sites:
+        both = site.outline.intersection(region).area
+        if (-1 if site.kind == "pit" else 1) == sign and (both > 0.3 * own or both > 0.5 * site.area_m2):
+            return "digging"
+    for d in truth.dismissed:
+        if d.reason in CAUSES and d.outline.buffer(0.7).intersection(region).area > 0.3 * own:
+            return CAUSES[d.reason]
+    for shape, box in stands:
+        if shape == "trees" and shapely.box(*box).intersection(region).area > 0.5 * own:
+            return "vegetation"
+    return "artefact"
+
+
+def rows_of(job_file: Path, truth: Truth, stands: list[Any], case: str, scene: int) -> list[dict[str, Any]]:
+    from survey.blocks import Engine
+    from survey.pipelines.compare import compare
+    from survey.pipelines.inputs import open_inputs
+    from survey.pipelines.job import load_job
+    from survey.pipelines.region_evidence import evidence_on
+    from survey.pipelines.sites import outline
+
+    job = load_job(job_file)
+    rows = []
+    with Engine(1) as engine, open_inputs(job) as inputs:
+        pair = compare(job, inputs, engine).pairs[-1]
+        m = pair.measurement
+        for k in m.regions:
+            if m.regions.area_m2[k] < job.detect.min_area_m2:
+                continue
+            evidence, _ = evidence_on(m, k, pair.before.ortho, pair.after.ortho)
+            if not math.isfinite(evidence.median_m):
+                continue
+            shape = outline(m, k).buffer(0)
+            rows.append(
+                {
+                    "case": case, "scene": scene, "evidence": evidence,
+                    "class": cause_of(shape, evidence.sign, truth, stands), "at": shape.centroid.coords[0],
+                }
+            )  # fmt: skip
+    return rows
+
+
+def rows_of_scene(seed: int, index: int) -> list[dict[str, Any]]:
+    one = learning_case(seed, index)
+    scene = make_scene(one.seed, one.options)
+    stands = [(s.shape, s.box) for s in scene.world.stands]
+    with tempfile.TemporaryDirectory(prefix="learn-") as folder:
+        job = write_delivery(scene, Path(folder) / "in", Path(folder) / "truth", one.form)
+        return rows_of(job, scene.truth, stands, one.form.job_id, index)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--scenes", type=int, default=90)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--pool", type=int, default=2)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(given.pool) as pool:
+        for i, found in enumerate(pool.map(rows_of_scene, [given.seed] * given.scenes, range(given.scenes))):
+            rows += found
+            print(f"\r{i + 1}/{given.scenes}", end="", file=sys.stderr)
+    given.out.write_bytes(pickle.dumps(rows))
+
+
+if __name__ == "__main__":
+    main()

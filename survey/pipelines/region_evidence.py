@@ -1,0 +1,64 @@
+"""All evidence on each region of change that is large enough to be judged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from survey.dem.mapping import map_onto
+from survey.imagery.region_colour import Colour, colour_of
+from survey.pipelines.pair import Measurement
+from survey.volumetrics.region_shape import Scale, Shape, shape_of
+from survey.volumetrics.region_window import RegionWindow, look_at
+
+if TYPE_CHECKING:
+    from survey.imagery.ortho import Ortho
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What heights and orthomosaics say of one region."""
+
+    sign: int
+    area_m2: float
+    median_m: float
+    """Median |rise|."""
+    certainty: float
+    """|mean rise| in units of the error of a mean over the region."""
+    shape: Shape
+    colour: Colour
+
+
+def scale_of_noise(m: Measurement) -> Scale:
+    smooth = float(m.settings["smooth_sigma_m"])
+    if m.noise is None:
+        return Scale(smooth, 0.0, smooth, m.thresholds.radius)
+    return Scale(smooth, m.noise.smooth_slope_m, max(m.noise.random_m, 1e-4), m.thresholds.radius)
+
+
+def evidence_on(
+    m: Measurement, k: int, before: Ortho | None, after: Ortho | None
+) -> tuple[Evidence, RegionWindow]:
+    """Look at region ``k`` closely."""
+    a = m.alignment
+    w = look_at(
+        m.regions, k, m.before, m.after, map_onto(m.job, m.after.grid, a.east_m, a.north_m), a.correction
+    )
+    area = float(m.regions.area_m2[k])
+    sigma = float(m.region_error.sigma_m[k]) if m.region_error is not None else math.nan
+    known = w.inside & np.isfinite(w.rise) & np.isfinite(w.before)
+    mean = abs(float(m.regions.rise_m3[k])) / area
+    return (
+        Evidence(
+            int(m.regions.sign[k]),
+            area,
+            float(np.median(np.abs(w.rise[known]))) if known.any() else mean,
+            mean / sigma if sigma > 0 else math.nan,
+            shape_of(w.before, w.rise, w.inside, w.cell_m, scale_of_noise(m)),
+            colour_of(before, after, w.grid, w.inside, (a.east_m, a.north_m)),
+        ),
+        w,
+    )

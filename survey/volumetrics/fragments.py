@@ -1,0 +1,91 @@
+"""Fragments of one working, put together again.
+
+Where a pit's floor was already deep, or a face was hit by noise, a change falls into pieces that lie within
+the reach of the smoothing of each other. A piece that is small or shallow beside its neighbour of the same
+sign is part of it; two workings of their own size stay two, however near.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.jit import kernel
+from survey.volumetrics.regions import Regions
+
+SHALLOW_SHARE = 0.3
+"""A piece with less than this share of its neighbour's depth is the neighbour's fringe."""
+
+
+def absorb(regions: Regions, gap_cells: int, min_area_m2: float) -> Regions:
+    """Join each fragment with the largest region of its sign within ``gap_cells``.
+
+    A fragment is smaller than ``min_area_m2``, or shallow beside that region.
+    """
+    if regions.count < 2:
+        return regions
+    a, b = near_pairs(regions, gap_cells)
+    small = np.where(regions.cells[a] < regions.cells[b], a, b)
+    large = a + b - small
+    fragment = (regions.area_m2[small] < min_area_m2) | (
+        regions.deep_m[small] < SHALLOW_SHARE * regions.deep_m[large]
+    )
+    group = np.arange(regions.count)
+    # The largest neighbours first; a fragment goes to one region only, so it cannot bridge two.
+    taken = np.zeros(regions.count, np.bool_)
+    order = np.lexsort((large, small, -regions.cells[large]))
+    for k in order[fragment[order]]:
+        s, big = int(small[k]), int(large[k])
+        if not taken[s]:
+            taken[s] = True
+            group[s] = big
+    for k in range(regions.count):
+        head = k
+        seen = 0
+        while group[head] != head and seen <= regions.count:
+            head = int(group[head])
+            seen += 1
+        group[k] = head
+    smallest = np.full(regions.count, regions.count)
+    np.minimum.at(smallest, group, np.arange(regions.count))
+    return regions.merged(smallest[group])
+
+
+def near_pairs(regions: Regions, gap_cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs (a < b) of regions of one sign with cells at most ``gap_cells`` apart along rows and columns."""
+    runs = regions.runs
+    starts = np.searchsorted(runs[:, 0], np.arange(runs[0, 0], runs[-1, 0] + 2)) if runs.size else np.zeros(1)
+    found = _near(runs, starts.astype(np.int64), regions.sign, gap_cells)
+    pairs = np.unique(found, axis=0) if found.size else np.empty((0, 2), np.int64)
+    return pairs[:, 0], pairs[:, 1]
+
+
+@kernel
+def _near(runs, starts, sign, gap):  # type: ignore[no-untyped-def]
+    out = []
+    n = runs.shape[0]
+    for r in range(n):
+        row = runs[r, 0] - runs[0, 0]
+        for below in range(gap + 1):
+            if row + below + 1 >= starts.size:
+                break
+            low, high = starts[row + below], starts[row + below + 1]
+            # Runs of a row are in order of their columns and do not overlap: find the first near one.
+            a, b = low, high
+            while a < b:
+                mid = (a + b) // 2
+                if runs[mid, 2] + gap < runs[r, 1]:
+                    a = mid + 1
+                else:
+                    b = mid
+            q = a
+            while q < high and runs[q, 1] <= runs[r, 2] + gap:
+                i, j = runs[r, 3], runs[q, 3]
+                if i != j and sign[i] == sign[j]:
+                    out.append((min(i, j), max(i, j)))
+                q += 1
+    pairs = np.empty((len(out), 2), np.int64)
+    for k in range(len(out)):
+        pairs[k, 0] = out[k][0]
+        pairs[k, 1] = out[k][1]
+    return pairs

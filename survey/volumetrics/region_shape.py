@@ -1,0 +1,247 @@
+"""What the shape of a change says of its cause: one number per physical idea, on the cells around a region.
+
+Digging starts from ground that was level with its surroundings and leaves a step all around it. A felled tree
+stood *above* its surroundings before; a shed has flat top and upright walls; water is level; noise has no
+edge; what a survey guessed is smoother than anything it measured. Each idea is a number that a reader can
+check on the pictures, in units of metres, of the pair's own noise, or as a share from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LEAST_BAND_M = 1.5
+MOST_BAND_M = 4.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the numbers are measured against: 1 σ of the smoothed rise and of one cell's, on flat ground."""
+
+    smooth_m: float
+    smooth_slope_m: float
+    random_m: float
+    radius: int
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Evidence from heights. Shares are 0…1; ``*_sigmas`` are in units of the smoothed rise's σ here."""
+
+    mean_sigmas: float
+    """Mean |rise| of the region."""
+    edge_sigmas: float
+    """Mean step of the rise across the outline, just inside against just outside."""
+    edge_share: float
+    """That step as a share of the mean rise: a plateau with walls has 1, a swell without an edge has 0."""
+    closed: float
+    """Share of the outline along which there is such a step."""
+    open_edge: float
+    """Share of the outline where data end."""
+    width_m: float
+    """Four times the mean distance to the outline: the width of a strip, the radius · 4/3 of a disc."""
+    elongation: float
+    """Area / width²: 0.6 for a disc, n for a strip n times as long as wide."""
+    along_flow: float
+    """0.5 without direction, to 1 for strips that run down the slope, 0 across it."""
+    slope: float
+    """Mean slope of the earlier ground, as a tangent."""
+    standing: float
+    """How much of the step across the outline stood above the surroundings when the place was higher."""
+    wall: float
+    """How much of the change comes within a cell and a half of the outline: upright sides have 1."""
+    level: float
+    """Spread of the higher surface inside, over the mean rise: near 0 for roofs and water."""
+    uneven: float
+    """Spread of the rise inside, over its median: 0 for a layer of one thickness."""
+    rough_high: float
+    """ln of the roughness inside over that outside, on the surface that was higher."""
+    rough_low: float
+    """The same on the surface that was lower."""
+    rough_m: float
+    """Roughness of the higher surface inside, metres."""
+    rectangular: float
+    """Area over that of the smallest rectangle around."""
+    one_cell: float
+    """Largest cell's share of the volume."""
+
+
+NAMES = tuple(f.name for f in fields(Shape))
+
+
+def shape_of(
+    before: Floats, rise: Floats, inside: NDArray[np.bool_], cell_m: tuple[float, float], scale: Scale
+) -> Shape:
+    """Evidence of one region.
+
+    Parameters
+    ----------
+    before, rise : (rows, cols) earlier heights and rise in metres, NaN = not measured, on a window with a
+        margin around the region; both are taken as known only where both were measured.
+    inside : cells of the region.
+    cell_m : cell height and width, metres.
+    """
+    from scipy.ndimage import distance_transform_edt, uniform_filter
+
+    known = np.isfinite(before) & np.isfinite(rise)
+    inside = inside & known
+    n = int(inside.sum())
+    sign = 1.0 if float(rise[inside].sum()) > 0 else -1.0
+    cell = math.sqrt(cell_m[0] * cell_m[1])
+    z0 = np.where(known, before, 0.0)
+    level0 = float(np.mean(before[inside]))
+    z0 = np.where(known, before - level0, 0.0)
+    d = np.where(known, sign * np.clip(rise, -1e3, 1e3), 0.0)
+    z1 = z0 + sign * d
+    high, low = (z1, z0) if sign > 0 else (z0, z1)
+    area = n * cell * cell
+    mean = float(d[inside].mean())
+
+    padded = np.pad(inside, 1)
+    depth = distance_transform_edt(padded, sampling=cell_m)[1:-1, 1:-1]
+    away = distance_transform_edt(~inside, sampling=cell_m)
+    width = max(4.0 * float(depth[inside].mean()), cell)
+    outside = known & ~inside
+
+    # The band to both sides of the outline over which the step is taken: no wider than the region's half.
+    band = float(np.clip(0.35 * width, max(LEAST_BAND_M, 2 * cell), MOST_BAND_M))
+    near_in = inside & (depth <= band + 0.5 * cell)
+    near_out = outside & (away > 1.01 * cell) & (away <= band + 1.5 * cell)
+    if not near_out.any():
+        near_out = outside & (away <= band + 2.5 * cell)
+    rim = inside & (depth <= 1.01 * max(cell_m))
+    reach = max(1, round(band / cell))
+
+    def local(values: Floats, where: NDArray[np.bool_]) -> Floats:
+        share = uniform_filter(where.astype(np.float64), 2 * reach + 1, mode="constant")
+        total = uniform_filter(np.where(where, values, 0.0), 2 * reach + 1, mode="constant")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(share > 1e-9, total / share, np.nan)
+
+    def step(values: Floats) -> Floats:
+        return (local(values, near_in) - local(values, near_out))[rim]
+
+    steps = step(d)
+    seen = np.isfinite(steps)
+    tan = _slope(z0, known, cell_m)
+    slope = float(tan[inside].mean())
+    sigma = max(math.hypot(scale.smooth_m, scale.smooth_slope_m * slope), 1e-4)
+    edge = float(steps[seen].mean()) if seen.any() else 0.0
+    closed = float((steps[seen] > 0.3 * mean).sum()) / max(int(rim.sum()), 1)
+    above = step(high)
+    above_seen = above[seen]
+    stood = float(above_seen.mean()) if above_seen.size else 0.0
+    standing = float(np.clip(stood / max(edge, 0.2 * mean, 1e-6), -1.0, 2.0))
+
+    just_in = inside & (depth > 1.01 * cell) & (depth <= 2.6 * cell)
+    if not just_in.any():
+        just_in = inside
+    just_out = outside & (away > 0.5 * cell) & (away <= 1.6 * cell)
+    across = float(d[just_in].mean()) - (float(d[just_out].mean()) if just_out.any() else 0.0)
+    middle = float(np.median(d[inside]))
+    wall = float(np.clip(across / max(middle, 1e-6), 0.0, 1.5))
+
+    core = inside & (depth > min(1.6 * cell, 0.2 * width))
+    if int(core.sum()) < 8:
+        core = inside
+    level = _spread(high[core]) / max(mean, 1e-6)
+    uneven = _spread(d[core]) / max(middle, 1e-6)
+    ring = outside & (away > 2 * cell)
+    rough_in_high, rough_in_low = (_rough(z, known, core, scale.radius) for z in (high, low))
+    floor = max(scale.random_m * 0.5, 1e-4)
+    out_high, out_low = (max(_rough(z, known, ring, scale.radius), floor) for z in (high, low))
+
+    cells_out = _touching_nothing(inside, known)
+    flow = _along_flow(depth, z0, inside, known, cell_m)
+    return Shape(
+        mean_sigmas=mean / sigma,
+        edge_sigmas=edge / sigma,
+        edge_share=float(np.clip(edge / max(mean, 1e-6), -0.5, 2.0)),
+        closed=closed,
+        open_edge=float((cells_out & rim).sum()) / max(int(rim.sum()), 1),
+        width_m=width,
+        elongation=area / width**2,
+        along_flow=flow,
+        slope=slope,
+        standing=standing,
+        wall=wall,
+        level=level,
+        uneven=uneven,
+        rough_high=math.log(max(rough_in_high, 0.02 * out_high, 1e-5) / out_high),
+        rough_low=math.log(max(rough_in_low, 0.02 * out_low, 1e-5) / out_low),
+        rough_m=rough_in_high,
+        rectangular=_rectangular(inside, cell_m),
+        one_cell=float(d[inside].max()) / max(float(d[inside].sum()), 1e-9),
+    )
+
+
+def _spread(values: Floats) -> float:
+    """Half of the middle 80 %, in σ of a normal distribution."""
+    a, b = np.quantile(values, (0.1, 0.9))
+    return float(b - a) / 2.563
+
+
+def _rough(z: Floats, known: NDArray[np.bool_], where: NDArray[np.bool_], radius: int) -> float:
+    """Typical departure of a cell from the mean of the square around it; a plane has none."""
+    from scipy.ndimage import uniform_filter
+
+    if not where.any():
+        return math.nan
+    whole = uniform_filter(known.astype(np.float64), 2 * radius + 1, mode="nearest") > 0.999
+    departure = np.abs(z - uniform_filter(z, 2 * radius + 1, mode="nearest"))
+    chosen = departure[where & whole]
+    return 1.4826 * float(np.median(chosen)) if chosen.size else math.nan
+
+
+def _slope(z: Floats, known: NDArray[np.bool_], cell_m: tuple[float, float]) -> Floats:
+    north, east = np.gradient(z, *cell_m) if min(z.shape) > 1 else (np.zeros_like(z),) * 2
+    from scipy.ndimage import uniform_filter
+
+    tan = np.hypot(uniform_filter(north, 3), uniform_filter(east, 3))
+    return np.where(known, np.minimum(tan, 5.0), 0.0)
+
+
+def _along_flow(
+    depth: Floats, z: Floats, inside: NDArray[np.bool_], known: NDArray[np.bool_], cell_m: tuple[float, float]
+) -> float:
+    """Mean of sin² between the outline's normal and the fall line, weighted by slope."""
+    from scipy.ndimage import gaussian_filter
+
+    if min(z.shape) < 3:
+        return 0.5
+    smooth = 2.0 / math.sqrt(cell_m[0] * cell_m[1])
+    weight = gaussian_filter(known.astype(np.float64), smooth)
+    ground = gaussian_filter(z, smooth) / np.maximum(weight, 1e-6)
+    gn, ge = np.gradient(ground, *cell_m)
+    nn, ne = np.gradient(gaussian_filter(depth, 1.0), *cell_m)
+    g2, n2 = (gn * gn + ge * ge)[inside], (nn * nn + ne * ne)[inside]
+    dot = (gn * nn + ge * ne)[inside]
+    total = float((g2 * n2).sum())
+    return 1 - float((dot * dot).sum()) / total if total > 1e-12 else 0.5
+
+
+def _touching_nothing(inside: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Cells with nothing measured within three cells; the window's own border counts as the data's end."""
+    from scipy.ndimage import maximum_filter
+
+    missing = np.pad(~known, 3, constant_values=True)
+    return maximum_filter(missing, 7)[3:-3, 3:-3] & inside
+
+
+def _rectangular(inside: NDArray[np.bool_], cell_m: tuple[float, float]) -> float:
+    import shapely
+
+    edge = inside.copy()
+    edge[1:-1, 1:-1] &= ~(inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:])
+    r, c = np.nonzero(edge)
+    corners = np.concatenate(
+        [np.stack([(c + i) * cell_m[1], (r + j) * cell_m[0]], axis=1) for i in (0, 1) for j in (0, 1)]
+    )
+    around = shapely.minimum_rotated_rectangle(shapely.multipoints(corners)).area
+    return float(min(1.0, inside.sum() * cell_m[0] * cell_m[1] / max(around, 1e-9)))

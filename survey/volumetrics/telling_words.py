@@ -1,0 +1,70 @@
+"""The evidence in words that an officer can check on the pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def in_words(names: list[str], e: Any) -> str:
+    """What the named numbers say of a region, as one line."""
+    said = [phrase for name in names if (phrase := _phrase(name, e))]
+    return ", ".join(dict.fromkeys(said))
+
+
+def _phrase(name: str, e: Any) -> str:
+    s, c = e.shape, e.colour
+    when = "the later survey" if e.sign > 0 else "the earlier survey"
+    high = c.after if e.sign > 0 else c.before
+    low = c.before if e.sign > 0 else c.after
+
+    def percent(share: float) -> str:
+        return f"{100 * min(max(share, 0.0), 1.0):.0f} %"
+
+    if name == "ln_certainty":
+        return f"{e.certainty:.0f} times its error"
+    if name in ("ln_edge_sigmas", "closed"):
+        return f"an edge along {percent(s.closed)} of its outline, {s.edge_sigmas:.0f} σ on average"
+    if name == "open_edge":
+        return f"data end along {percent(s.open_edge)} of its outline"
+    if name == "ln_width_m":
+        return f"{s.width_m:.1f} m wide"
+    if name in ("ln_elongation", "long_along_flow"):
+        flow = ", running down the slope" if s.along_flow > 0.75 and s.elongation > 4 else ""
+        return f"{s.elongation:.1f} times as long as wide{flow}"
+    if name == "slope":
+        return f"on a slope of {100 * s.slope:.0f} %"
+    if name == "standing":
+        return (
+            f"in {when} it stood above its surroundings"
+            if s.standing > 0.5
+            else "it did not stand above its surroundings"
+        )
+    if name in ("wall", "upright_object"):
+        return "upright sides" if s.wall > 0.8 else "sloping sides"
+    if name in ("ln_level", "level_and_dark"):
+        return f"a surface {'level' if s.level < 0.3 else 'not level'} in {when}"
+    if name in ("ln_uneven", "thin_layer"):
+        return "a layer of one thickness" if s.uneven < 0.25 else "of varying depth"
+    if name in ("rougher_high", "ln_rough_share"):
+        return f"{'rough' if s.rough_high > 0.7 else 'smooth'} in {when}"
+    if name == "smoother_high" and s.rough_high < -0.3:
+        return f"smoother in {when} than anything measured near by"
+    if name == "smoother_low" and s.rough_low < -0.3:
+        return "smoother than anything measured near by"
+    if name == "rectangular":
+        return f"fills {percent(s.rectangular)} of the rectangle around it"
+    if name == "ln_height_m":
+        return f"typically {e.median_m:.2f} m"
+    if name in ("green_high", "greener_than_around") and high is not None:
+        return f"{percent(high.vegetation)} green in {when}"
+    if name == "green_low" and low is not None:
+        return f"{percent(low.vegetation)} green in the other survey"
+    if name == "wet_high" and high is not None:
+        return f"{percent(high.water)} water in {when}"
+    if name == "wet_low" and low is not None:
+        return f"{percent(low.water)} water in the other survey"
+    if name == "bare_after" and c.after is not None:
+        return f"{percent(c.after.bare)} bare ground afterwards"
+    if name == "ln_colour_change" and c.change is not None:
+        return "its colour changed" if c.change > 1.5 else "its colour stayed as that of its surroundings"
+    return ""
