@@ -68,6 +68,14 @@ def _plans(run: RunFolder, options: ReportOptions) -> list[str]:
     return written
 
 
+def _sheets(run: RunFolder, options: ReportOptions) -> list[str]:
+    if not run.record.assessments:
+        return []
+    from survey.report.sheet.sheet import sheets
+
+    return [name for file, data in sheets(run, options) for name in _keep(run, file, data)]
+
+
 def _dxf(run: RunFolder, options: ReportOptions) -> list[str]:
     from survey.report.files.dxf import dxf_text
 
@@ -151,6 +159,7 @@ _WRITERS: dict[str, Callable[[RunFolder, ReportOptions], list[str]]] = {
     "html": _html,
     "pdf": _pdf,
     "plans": _plans,
+    "sheets": _sheets,
     "dxf": _dxf,
     "landxml": _landxml,
     "str": _str,

@@ -58,7 +58,7 @@ class RunFolder:
     @cached_property
     def extent(self) -> Bounds | None:
         """All that is drawn: pictures, else outlines."""
-        boxes = [p.bounds for p in self.pictures if p.name != "chip"]
+        boxes = [p.bounds for p in self.pictures if p.site is None]
         if not boxes:
             shapes = [
                 shape

@@ -66,9 +66,14 @@ class Layer:
 
 def write_layers(path: Path, layers: Sequence[Layer], crs_wkt: str) -> None:
     """Write all ``layers`` into a new GeoPackage; an older file of that name is replaced."""
+    path.unlink(missing_ok=True)
+    add_layers(path, layers, crs_wkt)
+
+
+def add_layers(path: Path, layers: Sequence[Layer], crs_wkt: str) -> None:
+    """Write ``layers`` beside those that a GeoPackage has; names must be new."""
     import pyogrio
 
-    path.unlink(missing_ok=True)
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _EPOCH})
     try:
         for layer in layers:

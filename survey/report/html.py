@@ -93,7 +93,7 @@ def map_data(run: RunFolder, words: Words, numbers: Numbers) -> dict[str, Any]:
             "src": data_uri(run.path, p),
         }
         for p in run.pictures
-        if p.name != "chip"
+        if p.site is None
     ]
     contours = _lines(run, "contours", east, north, ("level_m", "is_index"))
     if sum(len(c["p"]) for c in contours) > _MOST_VERTICES["contours"]:

@@ -11,8 +11,8 @@ from survey.report.words import LANGUAGES, Language
 if TYPE_CHECKING:
     from survey.record import Record
 
-FORMATS = ("html", "pdf", "plans", "dxf", "landxml", "str", "kml", "tables")
-"""``report.html``; ``report.pdf``; ``plan-*.pdf``; ``plan.dxf``; ``surface.xml``; ``surpac/*.str``;
+FORMATS = ("html", "pdf", "plans", "sheets", "dxf", "landxml", "str", "kml", "tables")
+"""``report.html``; ``report.pdf``; ``plan-*.pdf``; ``sheet-*.pdf``; ``plan.dxf``; ``surface.xml``; ``surpac/*.str``;
 ``sites.kml`` and ``.kmz``; ``tables.xlsx`` and ``tables/*.csv``."""
 
 SHEETS_MM = {"A3": (420, 297), "A2": (594, 420), "A1": (841, 594), "A0": (1189, 841)}

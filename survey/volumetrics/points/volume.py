@@ -61,6 +61,11 @@ class PointVolume:
     advice: tuple[Advice, ...]
     remarks: tuple[str, ...]
     deepest: tuple[float, float, float] | None  # east, north, up of the point farthest from the base
+    base_at: Callable[[NDArray[np.float64]], NDArray[np.float64]]  # heights of the base anywhere
+
+    def clipped(self, shape: Any) -> Mesh | None:
+        """The surface inside a polygon, as triangles; None if nothing of it lies there."""
+        return clipped(self.surface, shape)
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,44 @@ def point_volume(site: SiteLines, base: str = "auto", *, level_m: float | None =
         advice=advice,
         remarks=tuple(remarks),
         deepest=tuple(float(v) for v in mesh.xyz[k]),  # type: ignore[arg-type]
+        base_at=ground.at,
     )
+
+
+def mesh_heights(mesh: Mesh, at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Heights of a mesh at points (n, 2); beyond its edge those of the nearest triangle's plane."""
+    return _reader(mesh)(at)
+
+
+def clipped(mesh: Mesh, shape: Any) -> Mesh | None:
+    """The part of a mesh inside a polygon, its triangles cut at the polygon's edge."""
+    import shapely
+
+    flat = shapely.polygons(mesh.xyz[mesh.triangles[:, [0, 1, 2, 0]], :2])
+    pieces = shapely.constrained_delaunay_triangles(shapely.intersection(flat, shape))
+    corners: list[NDArray[np.float64]] = []
+    for k, found in enumerate(pieces):
+        for part in shapely.get_parts(found):
+            xy = shapely.get_coordinates(part)[:3]
+            if len(xy) == 3:
+                corners.append(np.column_stack([xy, _plane_heights(mesh, k, xy)]))
+    if not corners:
+        return None
+    xyz = np.vstack(corners)
+    triangles = np.arange(len(xyz)).reshape(-1, 3)
+    a, b, c = (xyz[triangles[:, k], :2] for k in range(3))
+    turned = (b - a)[:, 0] * (c - a)[:, 1] < (b - a)[:, 1] * (c - a)[:, 0]
+    triangles[turned] = triangles[turned][:, ::-1]
+    own = np.column_stack([np.arange(len(xyz))] * 2)
+    return Mesh(xyz, triangles, len(xyz), own, np.tile([1.0, 0.0], (len(xyz), 1)))
+
+
+def _plane_heights(mesh: Mesh, k: int, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+    a, b, c = mesh.xyz[mesh.triangles[k]]
+    u, v = b - a, c - a
+    det = u[0] * v[1] - u[1] * v[0]
+    east, north = (u[2] * v[1] - v[2] * u[1]) / det, (u[0] * v[2] - v[0] * u[2]) / det
+    return a[2] + east * (xy[:, 0] - a[0]) + north * (xy[:, 1] - a[1])
 
 
 # -- the ground before ---------------------------------------------------------------------------------
