@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -252,6 +253,7 @@ def plain_digits(text: str) -> str:
     )
 
 
+@lru_cache(maxsize=4096)
 def header_key(text: str) -> str:
     """A header reduced to what matters: ``" Pillar_No. "`` and ``"pillar no"`` are the same."""
     folded = unicodedata.normalize("NFKC", plain_digits(text)).casefold()

@@ -60,6 +60,7 @@ def read_common_sides(
     InputRefused
         A pillar that is not known, two that are not neighbours, or a line that does not follow the boundary.
     """
+    names: tuple[str, ...]
     if Path(text).suffix.lower() in _FILES:
         path = Path(text) if folder is None else folder / text
         marked, names = _sides_by_lines(path, lease, crs), (Path(text).name,)

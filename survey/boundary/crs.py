@@ -115,11 +115,6 @@ def home_crs(crs: CRS, lon: float, lat: float) -> str:
     return utm_crs_for(lon, lat)
 
 
-def in_india(lon: float, lat: float) -> bool:
-    west, south, east, north = INDIA
-    return west <= lon <= east and south <= lat <= north
-
-
 # -- crossing from one system to another ------------------------------------------------------------------
 
 
@@ -152,7 +147,7 @@ def transformer(source: str, target: str, near: tuple[float, float] | None = Non
                 pyproj.CRS.from_user_input(source),
                 pyproj.CRS.from_user_input(target),
                 always_xy=True,
-                area_of_interest=area,
+                area_of_interest=area,  # type: ignore[arg-type]
                 allow_ballpark=False,
                 only_best=True,
             )

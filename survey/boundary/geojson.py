@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -154,6 +155,12 @@ class _Reader:
     def _coordinates(self, content: Any) -> Ring:
         content = _list(content, self.file)
         self.budget.vertices(len(content))
+        with contextlib.suppress(ValueError, OverflowError):
+            # The quick way for lists of equal length that hold nothing but numbers.
+            array = np.array(content)
+            if array.ndim == 2 and array.shape[1] in (2, 3) and array.dtype.kind in "fi":
+                self._heights |= bool(array.shape[1] == 3 and array[:, 2].any())
+                return array[:, :2].astype(np.float64)
         values = np.empty((len(content), 2))
         for i, position in enumerate(content):
             ok = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zipfile
@@ -116,34 +117,42 @@ def read_kml(data: bytes, file: str) -> Drawing:
 
 
 def _parse(data: bytes, file: str) -> Element:
-    """The XML tree, refused when nested too deep: deep trees overflow the stack of whoever walks them."""
+    """The XML tree, refused when it is huge, or too deep for those who walk it.
+
+    The text is handed over in one piece: given in many, some versions of the parser read a long tag again
+    and again.
+    """
     from xml.etree.ElementTree import ParseError
 
-    from defusedxml.ElementTree import iterparse
+    from defusedxml.ElementTree import fromstring
 
-    depth = elements = 0
-    root = None
+    if data.count(b"<") > 2 * _MAX_ELEMENTS:
+        raise InputRefused(f"holds more than {_MAX_ELEMENTS:,} elements", file=file)
+    _refuse_monstrous_tags(data, file)
     try:
-        for event, element in iterparse(io.BytesIO(data), events=("start", "end"), forbid_dtd=True):
-            if event == "start":
-                elements += 1
-                if elements > _MAX_ELEMENTS:
-                    raise InputRefused(f"holds more than {_MAX_ELEMENTS:,} elements", file=file)
-                root = element if root is None else root
-                depth += 1
-                if depth > MAX_DEPTH:
-                    raise InputRefused(f"is nested more than {MAX_DEPTH} deep", file=file)
-            else:
-                depth -= 1
+        root: Element = fromstring(data, forbid_dtd=True)
     except (ParseError, LookupError, UnicodeError) as error:
         raise InputRefused(f"is not well-formed XML ({error})", file=file) from None
     except ValueError as error:
         if type(error).__module__.startswith("defusedxml"):
             raise
         raise InputRefused(f"is not readable XML ({error})", file=file) from None
-    if root is None:
-        raise InputRefused("holds no XML element", file=file)
-    return root
+    level = [root]
+    for _ in range(MAX_DEPTH):
+        level = [child for element in level for child in element]
+        if not level:
+            return root
+    raise InputRefused(f"is nested more than {MAX_DEPTH} deep", file=file)
+
+
+def _refuse_monstrous_tags(data: bytes, file: str) -> None:
+    """One tag with a million attributes keeps the parser busy for minutes."""
+    text = np.frombuffer(data, np.uint8)
+    opened, closed = np.flatnonzero(text == ord("<")), np.flatnonzero(text == ord(">"))
+    ends = np.append(closed, len(data))[np.searchsorted(closed, opened)]
+    for k in np.flatnonzero(ends - opened > 2**20):
+        if data.count(b"=", int(opened[k]), int(ends[k])) > 100_000:
+            raise InputRefused("holds a tag with more than 100,000 attributes", file=file)
 
 
 def _tag(element: Element) -> str:
@@ -239,6 +248,14 @@ class _Reader:
         # "75.1, 24.5, 0" is not KML, but people write it and it can mean only one thing.
         tuples = " ".join(text.split()).replace(" ,", ",").replace(", ", ",").split()
         self.budget.vertices(len(tuples))
+        commas = tuples[0].count(",") if tuples else 0
+        if commas in (1, 2) and all(item.count(",") == commas for item in tuples):
+            with contextlib.suppress(ValueError):
+                # The quick way for tuples of equal length.
+                flat = np.array(",".join(tuples).split(","), np.float64)
+                array = flat.reshape(len(tuples), commas + 1)
+                heights[0] |= bool(commas == 2 and np.any(array[:, 2] != 0))
+                return array[:, :2].copy()
         values = np.empty((len(tuples), 2))
         for i, item in enumerate(tuples):
             parts = item.split(",")

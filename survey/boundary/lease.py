@@ -26,7 +26,6 @@ MAX_AREA_HA = 1_000_000.0
 """10,000 km²: no lease is larger, so the numbers would be wrong."""
 
 MIN_AREA_M2 = 1.0
-MAX_VERTICES = 100_000
 PILLAR_REACH_M = 2.0
 """How far from a vertex of the boundary a named point may stand and still be its pillar."""
 
@@ -154,14 +153,6 @@ def read_lease(
     if any(f.had_heights for f in drawing.features):
         notes.append(Remark("heights-dropped", "Heights in the boundary file were not used.", "info"))
 
-    vertices = sum(len(ring) for part in chosen.parts for ring in part)
-    if vertices > MAX_VERTICES:
-        raise InputRefused(
-            f"the outline has {vertices:,} vertices",
-            expected=f"{MAX_VERTICES:,} at most",
-            file=drawing.file,
-            mend="Deliver the lease as its pillars give it.",
-        )
     mends: Counter[str] = Counter()
     drawn = polygon_of(
         [[placed.straightened(ring) for ring in part] for part in chosen.parts],

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.boundary import pillar_words as words
 from survey.boundary.angles import Angle, parse_angle, split_pair
 from survey.boundary.features import Budget, Drawing, Feature
 from survey.boundary.order import Corner, ring_of
+from survey.boundary.pillar_columns import Columns, columns_of
 from survey.errors import InputRefused
 from survey.remark import Remark
-from survey.tables import Table, header_key, is_missing, parse_number, table_from_bytes
+from survey.tables import Table, is_missing, parse_number, table_from_bytes
 
 if TYPE_CHECKING:
     from pyproj import CRS
@@ -23,19 +22,6 @@ if TYPE_CHECKING:
 _OLD_DATUMS = re.compile(r"everest|kalianpur|indian\s*(?:datum)?\s*(?:19)?(?:54|60|75)|एवरेस्ट", re.IGNORECASE)
 _WGS84 = re.compile(r"wgs\W*(?:19)?84", re.IGNORECASE)
 _ZONE_TEXT = re.compile(r"(?:utm|zone)\D{0,20}(?<!\d)(\d{1,2})(?!\d)\s*[-_]?\s*([A-Za-z]\b)?", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class _Columns:
-    lat: list[int]
-    lon: list[int]
-    east: int | None
-    north: int | None
-    pair: int | None
-    name: int | None
-    order: int | None
-    part: int | None
-    zone: int | None
 
 
 def read_pillars(data: bytes, file: str, *, crs: CRS | None = None) -> Drawing:
@@ -62,7 +48,7 @@ def read_pillars(data: bytes, file: str, *, crs: CRS | None = None) -> Drawing:
     if not len(table):
         raise InputRefused("has a header but no pillars", file=file)
     Budget(file).vertices(len(table))
-    columns = _columns(table)
+    columns = columns_of(table)
     if columns.lat or columns.pair is not None:
         xy, system, said_by = _geographic(table, columns, crs, notes)
         if columns.east is not None and columns.north is not None:
@@ -71,91 +57,6 @@ def read_pillars(data: bytes, file: str, *, crs: CRS | None = None) -> Drawing:
         xy, system, said_by = _projected(table, columns, crs, notes)
     drawing_notes, features = _rings(table, columns, xy, system)
     return Drawing(file, "CSV", tuple(features), system, said_by, tuple(notes + drawing_notes))
-
-
-# -- which column is what -----------------------------------------------------------------------------------
-
-
-def _columns(table: Table) -> _Columns:
-    keys = [header_key(column) for column in table.columns]
-    split = [key.split() for key in keys]
-    lat = [i for i, w in enumerate(split) if words.LAT & set(w) and not words.LON & set(w)]
-    lon = [i for i, w in enumerate(split) if words.LON & set(w) and not words.LAT & set(w)]
-    pairs = [
-        i for i, w in enumerate(split) if (words.LAT & set(w) and words.LON & set(w)) or keys[i] in words.PAIR
-    ]
-    taken = set(lat) | set(lon) | set(pairs)
-    east = [i for i in _coordinate(split, words.EAST) if i not in taken]
-    north = [i for i in _coordinate(split, words.NORTH) if i not in taken]
-    if not (lat and lon) and not (east and north) and not pairs:
-        raise InputRefused(
-            f"no columns of coordinates among {', '.join(repr(c[:40]) for c in table.columns)}",
-            expected="latitude and longitude, or easting and northing",
-            file=table.file,
-            mend="Name the columns in the first line.",
-        )
-    name = next(
-        (
-            found[0]
-            for group in (words.PILLAR, words.POINT, words.SERIAL)
-            if (found := _named(keys, group, taken))
-        ),
-        None,
-    )
-    used = taken | {name}
-    return _Columns(
-        _one_or_three(table, lat) if lat and lon else [],
-        _one_or_three(table, lon) if lat and lon else [],
-        _only(table, east) if east and north else None,
-        _only(table, north) if east and north else None,
-        _only(table, pairs) if pairs and not (lat and lon) and not (east and north) else None,
-        name,
-        next(iter(_named(keys, words.ORDER, used)), None),
-        next(iter(_named(keys, words.PART, used)), None),
-        next(iter(_named(keys, words.ZONE, used)), None),
-    )
-
-
-def _named(keys: list[str], group: set[str], taken: set[int | None]) -> list[int]:
-    return [i for i, key in enumerate(keys) if key in group and i not in taken]
-
-
-def _coordinate(split: list[list[str]], group: set[str]) -> list[int]:
-    """Headers whose first word names the coordinate and whose others are units and the like."""
-    found = []
-    for i, w in enumerate(split):
-        telling = [word for word in w if word in group]
-        rest = [word for word in w if word not in group and word not in words.BESIDE and not word.isdigit()]
-        if telling and not [word for word in rest if not re.fullmatch(r"\d{1,2}[a-z]?", word)]:
-            found.append(i)
-    return found
-
-
-def _only(table: Table, found: list[int]) -> int:
-    if len(found) > 1:
-        raise InputRefused(
-            "has several columns of the same coordinate: "
-            + ", ".join(repr(table.columns[i][:40]) for i in found),
-            file=table.file,
-            mend="Keep one of them.",
-        )
-    return found[0]
-
-
-def _one_or_three(table: Table, found: list[int]) -> list[int]:
-    """One column of angles, or two or three of degrees, minutes and seconds, in this order."""
-    if len(found) == 1:
-        return found
-    spelled = (("deg", "degree", "degrees", "d", "dd"), ("min", "minute", "minutes", "m", "mm"))
-    spelled += (("sec", "second", "seconds", "s", "ss"),)
-    units = {word: place for place, group in enumerate(spelled) for word in group}
-    places = []
-    for i in found:
-        told = [units[w] for w in header_key(table.columns[i]).split() if w in units]
-        places.append(told[-1] if told else None)
-    if places == list(range(len(found))):
-        return found
-    return [_only(table, found)]
 
 
 # -- coordinates --------------------------------------------------------------------------------------------
@@ -182,7 +83,7 @@ def _angle(table: Table, row: int, columns: list[int]) -> Angle:
 
 
 def _geographic(
-    table: Table, columns: _Columns, crs: CRS | None, notes: list[Remark]
+    table: Table, columns: Columns, crs: CRS | None, notes: list[Remark]
 ) -> tuple[NDArray[np.float64], CRS, str]:
     from survey.boundary.crs import LON_LAT, crs_from
 
@@ -247,7 +148,7 @@ def _refuse_old_datum(table: Table) -> None:
 
 
 def _projected(
-    table: Table, columns: _Columns, crs: CRS | None, notes: list[Remark]
+    table: Table, columns: Columns, crs: CRS | None, notes: list[Remark]
 ) -> tuple[NDArray[np.float64], CRS, str]:
     from survey.boundary.crs import LON_LAT, crs_from
 
@@ -315,7 +216,7 @@ def _metres(table: Table, column: int) -> NDArray[np.float64]:
     return values
 
 
-def _zones(table: Table, columns: _Columns) -> list[str]:
+def _zones(table: Table, columns: Columns) -> list[str]:
     """UTM zones as "43N": of each row, or the one that a header or title names."""
     if columns.zone is not None:
         return [
@@ -348,7 +249,7 @@ def _zone(table: Table, number: str, letter: str, where: str) -> str:
 
 
 def _compare_with_grid(
-    table: Table, columns: _Columns, xy: NDArray[np.float64], crs: CRS | None, notes: list[Remark]
+    table: Table, columns: Columns, xy: NDArray[np.float64], crs: CRS | None, notes: list[Remark]
 ) -> None:
     """Where a table gives both kinds of coordinates they must mean the same places."""
     from survey.boundary.crs import LON_LAT, crs_from, move_points
@@ -388,7 +289,7 @@ def _compare_with_grid(
 
 
 def _rings(
-    table: Table, columns: _Columns, xy: NDArray[np.float64], system: CRS
+    table: Table, columns: Columns, xy: NDArray[np.float64], system: CRS
 ) -> tuple[list[Remark], list[Feature]]:
     names = table.text(columns.name) if columns.name is not None else [""] * len(table)
     orders = table.numbers(columns.order, required=True) if columns.order is not None else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.boundary.crs import INDIA, LON_LAT, crs_from, datum_accuracy_m, in_india, move_points
+from survey.boundary.crs import INDIA, LON_LAT, crs_from, datum_accuracy_m, move_points, transformer
 from survey.boundary.features import Drawing, Ring
 from survey.errors import InputRefused
 from survey.remark import Remark
@@ -92,13 +92,13 @@ def place(drawing: Drawing, coordinates: Sequence[Ring], given: CRS | None) -> P
         raise InputRefused("holds latitudes beyond 90°", file=file)
     lon_lat = move_points(xy, wkt, LON_LAT)
     near = (float(np.median(lon_lat[:, 0])), float(np.median(lon_lat[:, 1])))
-    outside = [point for point in lon_lat.tolist() if not in_india(*point)]
-    if outside:
+    outside = lon_lat[~_in_india(lon_lat)]
+    if len(outside):
         notes.append(
             Remark(
                 "outside-india",
                 f"{len(outside)} of {len(xy)} points lie outside India, for instance at "
-                f"{outside[0][1]:.5f}° N, {outside[0][0]:.5f}° E.",
+                f"{outside[0, 1]:.5f}° N, {outside[0, 0]:.5f}° E.",
                 "serious",
             )
         )
@@ -149,7 +149,7 @@ def _system(drawing: Drawing, xy: NDArray[np.float64], given: CRS | None) -> tup
             file=file,
             mend="State crs, such as EPSG:32643.",
         )
-    if drawing.format != "DXF" and _degrees(xy) and (_all_in_india(xy) or _all_in_india(xy[:, ::-1])):
+    if drawing.format != "DXF" and _degrees(xy) and (_in_india(xy).all() or _in_india(xy[:, ::-1]).all()):
         note = "The file names no system; its numbers are degrees within India and were read on WGS 84."
         return crs_from(LON_LAT), [Remark("crs-assumed", note, "serious")]
     raise InputRefused(
@@ -183,21 +183,18 @@ def _of_two(drawing: Drawing, xy: NDArray[np.float64], own: CRS, given: CRS) -> 
     )
 
 
-def _all_in_india(lon_lat: NDArray[np.float64]) -> bool:
+def _in_india(lon_lat: NDArray[np.float64]) -> NDArray[np.bool_]:
     west, south, east, north = INDIA
-    return bool(((lon_lat >= (west, south)) & (lon_lat <= (east, north))).all())
+    lon, lat = lon_lat[:, 0], lon_lat[:, 1]
+    return (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
 
 
 def _exchanged(xy: NDArray[np.float64], wkt: str) -> bool:
     """Whether all points lie outside India as given and inside with their axes exchanged."""
-    west, south, east, north = INDIA
 
     def inside(points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        from survey.boundary.crs import transformer
-
         lon, lat = transformer(wkt, LON_LAT).transform(points[:, 0], points[:, 1])
-        lon, lat = np.asarray(lon), np.asarray(lat)
         with np.errstate(invalid="ignore"):
-            return (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+            return _in_india(np.column_stack([lon, lat]))
 
     return not inside(xy).any() and bool(inside(xy[:, ::-1]).all())

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SAME_M = 0.0005
 """Vertices this near are one; spikes this narrow have no area."""
 
+MAX_VERTICES = 100_000
+"""Of one ring. A lease has a few dozen; only its validity takes seconds to judge with more."""
+
 MAX_MENDED = 20_000
 """Vertices of a ring whose faults are looked into: finding them takes up to the square of this."""
 
@@ -129,7 +132,10 @@ def tidy(xy: Ring, tolerance: float, mends: Counter[str]) -> Ring:
         mends["ring-unclosed"] += 1
     to = ring - np.roll(ring, 1, axis=0)
     on = np.roll(to, -1, axis=0)
-    suspicious = (np.hypot(*to.T) <= tolerance) | (np.sum(to * on, axis=1) < 0)
+    length = np.hypot(*to.T)
+    width = np.abs(to[:, 0] * on[:, 1] - to[:, 1] * on[:, 0])
+    spikes = (np.sum(to * on, axis=1) < 0) & (width <= tolerance * np.maximum(length, np.roll(length, -1)))
+    suspicious = (length <= tolerance) | spikes
     return _unwound(ring, tolerance, mends) if suspicious.any() else ring
 
 
@@ -230,6 +236,13 @@ def _ring_polygon(
 
     if len(xy) < 3:
         raise InputRefused(f"a ring of {label} has {len(xy)} vertices", expected="three at least", file=file)
+    if len(xy) > MAX_VERTICES:
+        raise InputRefused(
+            f"a ring of {label} has {len(xy):,} vertices",
+            expected=f"{MAX_VERTICES:,} at most",
+            file=file,
+            mend="Deliver the outline as its pillars give it.",
+        )
     ring = tidy(xy, SAME_M / metres, mends)
     if len(ring) < 3:
         raise InputRefused(f"a ring of {label} encloses no area", file=file)

@@ -185,13 +185,11 @@ def _attributes(path: str, count: int, max_bytes: int, notes: list[Remark]) -> l
     encoding = read_bytes(cpg, 1000).decode("ascii", errors="replace").strip() if cpg else None
     try:
         rows = read_dbf(read_bytes(dbf, max_bytes), encoding)
+        if len(rows) != count:
+            raise InputRefused(f"it has {len(rows)} rows for {count} outlines")
     except InputRefused as error:
-        rows = None
-        reason = error.found
-    else:
-        reason = f"it has {len(rows)} rows for {count} outlines"
-    if rows is None or len(rows) != count:
-        notes.append(Remark("shp-dbf-not-used", f"The .dbf with the names was not used: {reason}."))
+        text = f"The .dbf with the names was not used: {error.found}."
+        notes.append(Remark("shp-dbf-not-used", text))
         return [{} for _ in range(count)]
     deleted = sum(row is None for row in rows)
     if deleted:
