@@ -34,10 +34,19 @@ class PictureSquares:
     green_before: Floats  # share of vegetation
     green_after: Floats
     rise: Floats  # median of the heights' after − before, metres; NaN without heights
-    fits_after: Floats  # sum of the later picture's texture × shading of the later heights
-    fits_before: Floats  # the same with the earlier heights
-    power_after: Floats  # sum of that shading squared
-    power_before: Floats
+    # Sums of products that tell whose slopes the later picture's light follows, whatever the sun's direction:
+    # light × slope east, light × slope north, and the slopes' own squares and product, later and earlier
+    # ground.
+    after_e: Floats
+    after_n: Floats
+    after_ee: Floats
+    after_nn: Floats
+    after_en: Floats
+    before_e: Floats
+    before_n: Floats
+    before_ee: Floats
+    before_nn: Floats
+    before_en: Floats
     power_light: Floats  # sum of the later picture's texture squared
 
     @staticmethod
@@ -54,7 +63,6 @@ def picture_squares(
     green_before: NDArray[np.floating] | None = None,
     green_after: NDArray[np.floating] | None = None,
     heights: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
-    sun_deg: float = float("nan"),
 ) -> PictureSquares:
     """The sums of one tile: brightness in parts of white, (rows, cols) on the same cells, NaN = not seen.
 
@@ -93,11 +101,10 @@ def picture_squares(
         return np.divide(total, count, out=np.full(n.shape, np.nan), where=count >= SQUARE * SQUARE / 2)
 
     middle = np.full(n.shape, np.nan)
-    fits = [np.full(n.shape, np.nan) for _ in range(5)]
+    fits = [np.full(n.shape, np.nan) for _ in range(11)]
     if heights is not None:
         first, second = (np.asarray(z, np.float64) for z in heights)
-        if np.isfinite(sun_deg):
-            fits = _shading_fits(first, second, band(b), sun_deg)
+        fits = _shading_fits(first, second, band(b))
         cut = blocks(second - first, SQUARE)
         some = np.isfinite(cut).sum(axis=-1) >= SQUARE * SQUARE / 2
         if some.any():
@@ -112,12 +119,15 @@ def picture_squares(
         green_before=mean(green_before),
         green_after=mean(green_after),
         rise=middle,
-        fits_after=fits[0],
-        fits_before=fits[1],
-        power_after=fits[2],
-        power_before=fits[3],
-        power_light=fits[4],
+        **dict(zip(_FITS, fits, strict=True)),
     )
+
+
+_FITS = (
+    "after_e", "after_n", "after_ee", "after_nn", "after_en",
+    "before_e", "before_n", "before_ee", "before_nn", "before_en",
+    "power_light",
+)  # fmt: skip
 
 
 def _cut(texture: Floats) -> Floats:
@@ -138,33 +148,31 @@ def band(values: Floats) -> Floats:
     return np.where(known, out, np.nan)
 
 
-def _shading_fits(first: Floats, second: Floats, light: Floats, sun_deg: float) -> list[Floats]:
-    """Per square: light × shading of the later and of the earlier heights, and the three powers."""
+def _shading_fits(first: Floats, second: Floats, light: Floats) -> list[Floats]:
+    """Per square the sums named in ``_FITS``."""
     both = np.isfinite(first) & np.isfinite(second) & np.isfinite(light)
-    sun = np.deg2rad(sun_deg)
 
-    def shading(z: Floats) -> Floats:
+    def slopes(z: Floats) -> tuple[Floats, Floats]:
         filled = np.where(np.isfinite(z), z, float(np.nanmedian(z)) if np.isfinite(z).any() else 0.0)
         down, east = np.gradient(filled)
-        # Bright where the ground falls towards the sun. A wall is no brighter than a slope of 45 degrees.
-        bright = band(-(east * np.sin(sun) - down * np.cos(sun)))
-        limit = 4 * float(np.median(np.abs(bright))) + 1e-12
-        out: Floats = np.clip(bright, -limit, limit)
-        return out
+        out = []
+        for slope in (east, -down):
+            fine = band(slope)
+            # A wall is no brighter than a slope of 45 degrees.
+            limit = 4 * float(np.median(np.abs(fine))) + 1e-12
+            out.append(np.clip(fine, -limit, limit))
+        return out[0], out[1]
 
     def total(values: Floats) -> Floats:
         return blocks(np.where(both, values, 0.0), SQUARE).sum(axis=-1)
 
-    later, earlier = shading(second), shading(first)
     limit = 4 * float(np.nanmedian(np.abs(light))) if both.any() else 0.0
     bright = np.clip(np.where(both, light, 0.0), -limit, limit)
-    return [
-        total(bright * later),
-        total(bright * earlier),
-        total(later * later),
-        total(earlier * earlier),
-        total(bright * bright),
-    ]
+    sums: list[Floats] = []
+    for east, north in (slopes(second), slopes(first)):
+        sums += [total(bright * east), total(bright * north)]
+        sums += [total(east * east), total(north * north), total(east * north)]
+    return [*sums, total(bright * bright)]
 
 
 def judge_resent_picture(s: PictureSquares, cell_m: float, *, same_file: bool = False) -> Outcome:
@@ -260,13 +268,26 @@ def judge_season(s: PictureSquares) -> Outcome:
     return Outcome(SEASON, (flag,), evidence=evidence)
 
 
-def judge_contradiction(s: PictureSquares, cell_m: float, noise_m: float) -> Outcome:
+def judge_contradiction(s: PictureSquares, cell_m: float, noise_m: float, sun_deg: float) -> Outcome:
     """Where the heights changed, does this year's picture show this year's ground or last year's?
 
     Where both surfaces have relief, the light of the picture follows the slopes of one or of the other.
-    ``noise_m``: 1 σ of the difference of the two elevation models over a square.
+    ``noise_m``: 1 σ of the difference of the two elevation models over a square. ``sun_deg``: where the later
+    picture's light comes from (clockwise from north), as ``survey.imagery.register`` finds it; NaN = unknown.
     """
-    known = np.isfinite(s.fits_after) & np.isfinite(s.rise) & (s.power_light > 0)
+    if not np.isfinite(sun_deg):
+        return Outcome(CONTRADICT, no_power="the picture shows no shading to be held against slopes")
+    # Bright where the ground falls towards the sun.
+    e, n_ = -np.sin(np.deg2rad(sun_deg)), -np.cos(np.deg2rad(sun_deg))
+
+    def follows(which: str) -> tuple[Floats, Floats]:
+        part = {k: getattr(s, f"{which}_{k}") for k in ("e", "n", "ee", "nn", "en")}
+        power = e * e * part["ee"] + n_ * n_ * part["nn"] + 2 * e * n_ * part["en"]
+        return e * part["e"] + n_ * part["n"], np.maximum(power, 0.0)
+
+    fits_after, power_after = follows("after")
+    fits_before, power_before = follows("before")
+    known = np.isfinite(fits_after) & np.isfinite(s.rise) & (s.power_light > 0)
     if known.sum() < 25:
         return Outcome(
             CONTRADICT, no_power="two elevation models and a picture with visible shading are needed"
@@ -282,8 +303,8 @@ def judge_contradiction(s: PictureSquares, cell_m: float, noise_m: float) -> Out
     def fit(mask: NDArray[np.bool_], product: Floats, power: Floats) -> float:
         return float(product[mask].sum() / np.sqrt(power[mask].sum() * s.power_light[mask].sum() + 1e-30))
 
-    usual = fit(still, s.fits_after, s.power_after)
-    after, before = fit(moved, s.fits_after, s.power_after), fit(moved, s.fits_before, s.power_before)
+    usual = fit(still, fits_after, power_after)
+    after, before = fit(moved, fits_after, power_after), fit(moved, fits_before, power_before)
     evidence = {
         "fit_unchanged": usual,
         "fit_of_this_ground": after,
@@ -302,7 +323,7 @@ def judge_contradiction(s: PictureSquares, cell_m: float, noise_m: float) -> Out
     for row, col in where[:: max(1, len(where) // 200)]:
         rest = moved.copy()
         rest[row, col] = False
-        differences.append(fit(rest, s.fits_before, s.power_before) - fit(rest, s.fits_after, s.power_after))
+        differences.append(fit(rest, fits_before, power_before) - fit(rest, fits_after, power_after))
     n = len(differences)
     sigma = float(np.std(differences) * np.sqrt(max(n - 1, 1)))
     evidence["sigma"] = sigma

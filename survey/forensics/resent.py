@@ -449,23 +449,18 @@ def resampled_copy(before: NDArray[np.floating], after: NDArray[np.floating]) ->
     rows, cols = la.shape
     if min(rows, cols) < 40:
         return None
-    inner = (slice(reach + 1, rows - reach - 1), slice(reach + 1, cols - reach - 1))
-    target = lb[inner].ravel()
-    columns = [
-        la[
-            inner[0].start + dr : inner[0].stop + dr,
-            inner[1].start + dc : inner[1].stop + dc,
-        ].ravel()
-        for dr in range(-reach, reach + 1)
-        for dc in range(-reach, reach + 1)
-    ]
-    design = np.stack(columns, axis=1)
-    known = np.isfinite(target) & np.isfinite(design).all(axis=1)
+    inner = np.zeros(la.shape, bool)
+    inner[reach + 1 : rows - reach - 1, reach + 1 : cols - reach - 1] = True
+    row, col = np.nonzero(inner & np.isfinite(lb))
+    every = max(1, row.size // 8000)
+    row, col = row[::every], col[::every]
+    offsets = range(-reach, reach + 1)
+    x = np.stack([la[row + dr, col + dc] for dr in offsets for dc in offsets], axis=1)
+    y = lb[row, col]
+    known = np.isfinite(x).all(axis=1)
     if known.sum() < 1200:
         return None
-    pick = np.flatnonzero(known)
-    pick = pick[:: max(1, pick.size // 20000)]
-    x, y = design[pick], target[pick]
+    x, y = x[known], y[known]
     weights, *_ = np.linalg.lstsq(x, y, rcond=None)
     residual = y - x @ weights
     # Where the ground was worked, the copy is not one; fit again without it.

@@ -123,7 +123,9 @@ def utm_zone(name: str | None) -> str | None:
     return f"{int(found[1])}{found[2].upper()}" if found else None
 
 
-def _limit_in_words(clause: Clause, context: Mapping[str, Any]) -> str | None:
+def limit_in_words(clause: Clause, context: Mapping[str, Any] | None = None) -> str | None:
+    """The limit of a row without its unit; ``context`` may give the one worked out for this case."""
+    context = context or {}
     if "limit" in context:
         shown = show(context["limit"])
     elif clause.relation == "in months":
@@ -145,7 +147,7 @@ def _limit_in_words(clause: Clause, context: Mapping[str, Any]) -> str | None:
     if clause.relation in words:
         return f"{words[clause.relation]} {shown}"
     if clause.relation == "covers":
-        return "nothing missing"
+        return "at most 0"
     return shown
 
 
@@ -266,7 +268,7 @@ def judge(
     if clause.relation in ("on or before", "before") and "year" in context:
         limit: str | None = due_day(clause, context)[1]
     else:
-        limit = _limit_in_words(clause, context)
+        limit = limit_in_words(clause, context)
     caveat = clause.caveat(on)
     text = message if message.endswith((".", "?", "!")) else message + "."
     if caveat:

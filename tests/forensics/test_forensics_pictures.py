@@ -91,8 +91,8 @@ def test_the_picture_follows_this_years_ground(seed):
     def outcome(picture):
         sun = judge(correlate(heights[1], picture[cut], 12), 1.0)
         assert sun.known
-        s = picture_squares(before[cut], picture[cut], heights=heights, sun_deg=sun.sun_deg)
-        return judge_contradiction(s, 1.0, 0.03)
+        s = picture_squares(before[cut], picture[cut], heights=heights)
+        return judge_contradiction(s, 1.0, 0.03, sun.sun_deg)
 
     honest = outcome(after)
     assert honest.no_power is None
