@@ -88,7 +88,9 @@ def _moved(outline: Any, crs_wkt: str, epsg: int) -> Any:
     from pyproj import Transformer
 
     there = Transformer.from_crs(crs_wkt, epsg, always_xy=True)
-    return shapely.transform(outline, lambda xy: np.stack(there.transform(xy[:, 0], xy[:, 1]), axis=1)).buffer(0)
+    return shapely.transform(
+        outline, lambda xy: np.stack(there.transform(xy[:, 0], xy[:, 1]), axis=1)
+    ).buffer(0)
 
 
 def _truth_of(outline: Any, sign: int, scene: Any) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def sites_of(row: dict[str, Any], at_least: float = 0.5) -> list[dict[str, Any]]
         for b in row["bodies"]
     ]
     of = {id(b): k for k, b in enumerate(bodies)}
-    kept = [b for b, _ in settle(bodies)]
+    kept = settle(bodies)
     return [row["bodies"][of[id(b)]] | {"p": b.probability} for b in kept if b.probability >= at_least]
 
 
@@ -159,10 +161,14 @@ def score(rows: list[dict[str, Any]]) -> None:
     print("missed", dict(sorted(missed.items(), key=lambda x: -x[1])))
     print("false", dict(sorted(wrong.items(), key=lambda x: -x[1])))
     p, y = (np.array(x) for x in zip(*scored, strict=True))
-    for low, high in zip((0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97), (0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.01), strict=True):
+    for low, high in zip(
+        (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97), (0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.01), strict=True
+    ):
         here = (p >= low) & (p < high)
         if here.any():
-            print(f"confidence {low:.2f} to {high:.2f}: {here.sum():5d} bodies, mean {p[here].mean():.3f}, true {y[here].mean():.3f}")
+            print(
+                f"confidence {low:.2f} to {high:.2f}: {here.sum():5d} bodies, mean {p[here].mean():.3f}, true {y[here].mean():.3f}"
+            )
 
 
 def fit(rows: list[dict[str, Any]], ridge: float = 1.0) -> None:

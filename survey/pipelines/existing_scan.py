@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TILE_CELLS = 1024
 """Working cells a side of a tile."""
 _JOINED_M = 1.5  # breaks nearer to each other than twice this belong together
-_LEAST_ZONE_M2 = 8.0
+_LEAST_ZONE_M2 = 12.0
 _MARGIN_M = (25.0, 120.0)
 _MOST_CELLS = 3_000_000  # of a window
 STRENGTHS = (1.0, 2.5)
@@ -99,17 +99,18 @@ def scan(
     marked = engine.map(
         partial(_mark, surface, look, working, limits), tiles, stage="marking breaks of slope"
     )
-    zones: list[tuple[float, runs.Runs]] = []
-    for k, strength in enumerate(STRENGTHS):
-        joined, _ = runs.join([m[k] for m in marked])
-        zones += [(strength, zone) for zone in _apart(joined) if _area(zone, working) >= _LEAST_ZONE_M2]
+    weak, strong = (_apart(runs.join([m[k] for m in marked])[0], working) for k in range(2))
+    zones = [(STRENGTHS[0], zone) for zone in weak]
+    zones += [(STRENGTHS[1], zone) for zone in _split(weak, strong)]
     work = partial(_window, surface, look, working, limits, ortho, least_m2, least_m)
     found = engine.map(work, zones, stage="looking for pits and heaps")
     bodies = [b for one in found for b in one]
     return Scan(sorted(bodies, key=lambda b: (b.first, b.sign, -b.form.area_m2)), working, limits, len(zones))
 
 
-def _heights(surface: Readable, look: Look, working: Grid, piece: Grid, times: int = 1) -> NDArray[np.float32]:
+def _heights(
+    surface: Readable, look: Look, working: Grid, piece: Grid, times: int = 1
+) -> NDArray[np.float32]:
     """Mean heights on working cells of a piece (which may overhang), ``times`` by ``times`` of them together."""
     block = look.block(surface.grid)
     g = surface.grid
@@ -168,12 +169,25 @@ def _mark(
     return out
 
 
-def _apart(joined: runs.Runs) -> list[runs.Runs]:
+def _apart(joined: runs.Runs, working: Grid) -> list[runs.Runs]:
+    """Zones large enough to hold a site, in reading order of their first cells."""
     if not joined.size:
         return []
     order = np.argsort(joined[:, 3], kind="stable")
     cuts = np.flatnonzero(np.diff(joined[order, 3])) + 1
-    return np.split(joined[order], cuts)
+    return [zone for zone in np.split(joined[order], cuts) if _area(zone, working) >= _LEAST_ZONE_M2]
+
+
+def _split(weak: list[runs.Runs], strong: list[runs.Runs]) -> list[runs.Runs]:
+    """Those zones of strong breaks of which several lie in one zone of weak ones."""
+    if not strong:
+        return []
+    every = np.concatenate([np.column_stack([z[:, :3], np.full(len(z), k)]) for k, z in enumerate(weak)])
+    every = every[np.lexsort((every[:, 1], every[:, 0]))].astype(np.int64)
+    keys = every[:, 0] * 2**31 + every[:, 1]
+    at = [int(np.searchsorted(keys, int(z[0, 0]) * 2**31 + int(z[0, 1]), side="right")) - 1 for z in strong]
+    parent = every[at, 3]
+    return [z for z, p in zip(strong, parent, strict=True) if np.count_nonzero(parent == p) > 1]
 
 
 def _area(zone: runs.Runs, working: Grid) -> float:
@@ -281,11 +295,11 @@ def _outline(cells: NDArray[np.bool_], grid: Grid) -> Any:
     return found[0] if len(found) == 1 else MultiPolygon(found)
 
 
-def settle(bodies: Sequence[Seen]) -> list[tuple[Seen, bool]]:
+def settle(bodies: Sequence[Seen]) -> list[Seen]:
     """Bodies that share ground: the likeliest keeps it, of about equally likely ones the largest.
 
-    Returns them in the order of their first cells, with whether each has its ground to itself. What lies
-    within or across a better one is not listed.
+    Returns those that are left in the order of their first cells. What lies within or across a better one is
+    not listed: a stock on the floor of a pit is part of what stands in the pit.
     """
     import shapely
 
@@ -312,7 +326,7 @@ def settle(bodies: Sequence[Seen]) -> list[tuple[Seen, bool]]:
             beside = bodies[other].probability < 0.5 and touching > 0.15 * bodies[other].outline.area
             if shared > 0.25 * small or beside:
                 out.add(other)
-    return [(bodies[k], True) for k in sorted(kept, key=lambda k: (bodies[k].first, bodies[k].sign))]
+    return [bodies[k] for k in sorted(kept, key=lambda k: (bodies[k].first, bodies[k].sign))]
 
 
 def _worth(body: Seen) -> float:

@@ -1,16 +1,22 @@
-"""``survey outside``: what was dug and heaped between the surveys of a job, in the lease and outside it."""
+"""``survey outside``: what was dug and heaped between the surveys of a job, in the lease and outside it.
+
+With one survey only: what stands in it, undated.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from survey.pipelines.compare import run_comparison
+from survey.pipelines.existing import existing_sites, run_one_survey
 
 if TYPE_CHECKING:
     from survey.pipelines.job import Job
     from survey.pipelines.options import Options
     from survey.pipelines.progress import Progress
     from survey.record import Record
+
+__all__ = ["existing_sites", "run_outside"]
 
 
 def run_outside(job: Job, options: Options, progress: Progress) -> Record:
@@ -21,4 +27,6 @@ def run_outside(job: Job, options: Options, progress: Progress) -> Record:
     SurveyError
         An input cannot be used; nothing is left behind.
     """
+    if len(job.measured) == 1:
+        return run_one_survey(job, options, progress)
     return run_comparison(job, options, progress, "outside")

@@ -73,7 +73,9 @@ def candidates(
         reach = distance_transform_edt(~zone) * cell_m <= _REACH_M
         for body in bodies(z - ground, reach, rim, cell_m, sigma, least_m2, least_m):
             final, under = _again(z, body, others, rim, cell_m, least_m2, least_m) or (body, ground)
-            out.append(Candidate(final, form_of(z, under, final.cells, rim, final.sign, cell_m, final.sigma_m)))
+            out.append(
+                Candidate(final, form_of(z, under, final.cells, rim, final.sign, cell_m, final.sigma_m))
+            )
     return out
 
 

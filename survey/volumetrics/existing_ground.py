@@ -20,6 +20,7 @@ _LEVELS = 12
 _AS_WELL = 0.75
 """An outline follows the break as well as the best of those within if it has this share of its score."""
 _HUBER = 1.5
+_MOST_RING = 3000
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def drawn_ground(z: Floats, zone: Bools, free: Bools, cell_m: float) -> tuple[Fl
     if ring.sum() < 12:
         return None
     rows, cols = np.nonzero(ring)
+    step = 1 + rows.size // _MOST_RING
+    rows, cols = rows[::step], cols[::step]
     r0, c0 = (float(x.mean()) for x in np.nonzero(zone))
     scale = max(size / cell_m + width / cell_m, 1.0)
 
@@ -83,8 +86,8 @@ def drawn_ground(z: Floats, zone: Bools, free: Bools, cell_m: float) -> tuple[Fl
         one = [np.ones_like(x), x, y]
         return np.stack(one if order == 1 else [*one, x * x, x * y, y * y], axis=-1)
 
-    level = float(np.median(z[ring]))
-    heights = z[ring] - level
+    level = float(np.median(z[rows, cols]))
+    heights = z[rows, cols] - level
     # A ring on one side of the zone says nothing of how the ground bends across it.
     turn = np.arctan2(rows - r0, cols - c0)
     round_about = np.unique(np.floor((turn + np.pi) / (np.pi / 6)).astype(int) % 12).size
@@ -94,13 +97,15 @@ def drawn_ground(z: Floats, zone: Bools, free: Bools, cell_m: float) -> tuple[Fl
     beta = np.zeros(a.shape[1])
     spread = 0.0
     for _ in range(8):
-        w = np.sqrt(weight)[:, None]
-        beta = np.linalg.lstsq(a * w, heights * w[:, 0], rcond=1e-9)[0]
+        aw = a.T * weight
+        beta = np.linalg.solve(aw @ a + 1e-9 * rows.size * np.eye(a.shape[1]), aw @ heights)
         off = heights - a @ beta
         spread = 1.4826 * float(np.median(np.abs(off))) + 1e-4
         weight = np.minimum(1.0, _HUBER * spread / np.maximum(np.abs(off), 1e-9))
-    rr, cc = np.mgrid[0 : z.shape[0], 0 : z.shape[1]]
-    trend = terms(rr.astype(float), cc.astype(float), order) @ beta + level
+    y, x = ((np.arange(n, dtype=float) - at) / scale for n, at in zip(z.shape, (r0, c0), strict=True))
+    trend = (beta[0] + level + beta[1] * x)[None, :] + (beta[2] * y)[:, None]
+    if order == 2:
+        trend = trend + (beta[3] * x * x)[None, :] + (beta[5] * y * y)[:, None] + beta[4] * np.outer(y, x)
     near = ring & (np.abs(z - trend) < 4 * spread + 0.05)
     rest = np.where(near, z - trend, np.nan)
     ground = trend + carried(rest)

@@ -69,3 +69,55 @@ def probability(form: Form, cover: Cover | None, around: Cover | None) -> float:
     weights = WEIGHTS[form.sign]
     total = sum(weights.get(name, 0.0) * value for name, value in signs(form, cover, around).items())
     return 1.0 / (1.0 + math.exp(-min(max(total, -30.0), 30.0)))
+
+
+# -- in words ----------------------------------------------------------------------------------------------
+def reasons(form: Form, cover: Cover | None, around: Cover | None) -> str:
+    """Why a body is called a site, for people."""
+    what = "hollow" if form.sign < 0 else "mound"
+    rim = "rim" if form.sign < 0 else "foot"
+    words = [
+        f"a {what} {form.depth_m:.1f} m {'deep' if form.sign < 0 else 'high'}, {form.stands_out:.0f} times the "
+        f"scatter of the ground around it",
+        f"{100 * form.closed:.0f} % of its {rim} is a break of slope",
+        f"sides of up to {math.degrees(math.atan(form.face)):.0f}°",
+    ]
+    if cover is None:
+        words.append("no orthomosaic shows its ground")
+    elif cover.bare >= 0.5:
+        words.append(f"{100 * cover.bare:.0f} % bare ground")
+    elif cover.vegetation >= 0.3:
+        words.append(f"{100 * cover.vegetation:.0f} % under plants")
+    if form.sign < 0 and wet(form, cover):
+        words.append(
+            "water stands in it: it may be a flooded pit or a pond, and what lies under water was not measured"
+        )
+    if form.at_edge > 0.1:
+        words.append("it goes on where the survey ends")
+    return "; ".join(words)
+
+
+def wet(form: Form, cover: Cover | None) -> bool:
+    """Whether water seems to stand in a body."""
+    return form.still > 0.4 or (cover is not None and cover.water > 0.25)
+
+
+def dismissal(form: Form, cover: Cover | None, around: Cover | None) -> tuple[str, str]:
+    """(reason, why) of a body that is not called a site: the most telling of what speaks against it."""
+    heap = form.sign > 0
+    if heap and cover is not None and cover.vegetation > 0.4 and (form.rougher > 0.5 or form.wall > 0.5):
+        return "trees or crop", f"{100 * cover.vegetation:.0f} % green, rough or upright"
+    if heap and form.rectangular > 0.8 and form.wall > 0.45 and form.area_m2 < 1000:
+        return "vehicle or shed", f"upright sides and {100 * form.rectangular:.0f} % of a rectangle"
+    if form.elongation > 4 and form.ends < 0.6:
+        name = "road or embankment" if heap else "gully, ditch or cutting"
+        return name, f"{form.elongation:.0f} times as long as wide, and open at its ends"
+    if not heap and wet(form, cover):
+        return "water", "level water within banks: a pond, unless somebody knows of a flooded pit here"
+    if form.rougher > 1.2 and heap:
+        return "trees or crop", "rougher than the ground around it"
+    return (
+        "natural ground",
+        f"only {100 * form.closed:.0f} % of its outline is a break of slope, and it stands out "
+        f"{form.stands_out:.1f} times the scatter of the ground around it",
+    )
