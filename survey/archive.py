@@ -70,7 +70,7 @@ class RunFolder:
     def __init__(self, out: Path, job_id: str, *, digest: str | None = None, force: bool = False) -> None:
         if not job_id or job_id in (".", "..") or "/" in job_id or "~" in job_id or job_id.startswith("."):
             raise ValueError(f"{job_id!r} cannot name a folder of results")
-        self.out = Path(out)
+        self.out = Path(os.path.abspath(out))
         self.job_id = job_id
         self.target = self.out / job_id
         self.up_to_date: str | None = None

@@ -48,6 +48,10 @@ Outside = Annotated[bool, typer.Option("--allow-outside", help="Paths may leave 
 On = Annotated[
     str | None, typer.Option("--on", metavar="DATE", help="Judge by the law in force on that day.")
 ]
+Reports = Annotated[
+    str | None,
+    typer.Option("--reports", metavar="all|html|none", help="Reports to draw now."),
+]
 Targets = Annotated[list[Path], typer.Argument(metavar="JOB.toml …", help="Job files; several make a batch.")]
 Deliveries = Annotated[
     list[Path], typer.Argument(metavar="JOB.toml|FOLDER|ZIP …", help="Job files, or deliveries as received.")
@@ -93,8 +97,9 @@ def _options(
     verbosity: int,
     allow_outside: bool,
     on: str | None = None,
+    reports: str | None = None,
 ) -> Options:
-    from survey.pipelines.options import Options, check_scheduler, parse_day, parse_memory
+    from survey.pipelines.options import Options, check_reports, check_scheduler, parse_day, parse_memory
 
     return Options(
         out=out,
@@ -108,6 +113,7 @@ def _options(
         verbosity=verbosity,
         allow_outside=allow_outside,
         on=None if on is None else parse_day(on),
+        reports=None if reports is None else check_reports(reports),
     )
 
 
@@ -128,13 +134,25 @@ def _job_command(name: str, says: str, *, deliveries: bool = False) -> None:
         verbose: Verbose = False,
         allow_outside: Outside = False,
         on: On = None,
+        reports: Reports = None,
     ) -> None:
         level = _level(quiet, verbose)
         _jobs(
             name,
             jobs,
             lambda: _options(
-                out, no_change, workers, memory, scheduler, tile, force, json, level, allow_outside, on
+                out,
+                no_change,
+                workers,
+                memory,
+                scheduler,
+                tile,
+                force,
+                json,
+                level,
+                allow_outside,
+                on,
+                reports,
             ),
             level,
         )

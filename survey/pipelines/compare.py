@@ -14,7 +14,6 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from survey.blocks import Engine
 from survey.boundary.zones import make_zones, read_polygons
 from survey.dem.align import Wishes
 from survey.errors import InputRefused
@@ -31,7 +30,7 @@ from survey.pipelines.record_parts import (
     notes_of,
     zone_volumes,
 )
-from survey.pipelines.runs import run_folder
+from survey.pipelines.runs import engine_for, run_folder
 from survey.pipelines.sites import Found, dismissed_mask, make_found
 from survey.pipelines.software import software
 from survey.pipelines.tell_apart import tell_apart
@@ -41,6 +40,7 @@ from survey.volumetrics.telling import Verdict
 
 if TYPE_CHECKING:
     from survey.archive import RunFolder
+    from survey.blocks import Engine
     from survey.boundary.lease import Lease
     from survey.boundary.registry import Registry
     from survey.pipelines.job import Job
@@ -86,44 +86,64 @@ def run_comparison(job: Job, options: Options, progress: Progress, command: str)
     ------
     SurveyError
     """
+    from survey.pipelines.publish import finish
+
     started = datetime.now(UTC)
     progress.stage("reading the job's files")
     with (
-        Engine(options.workers, options.scheduler, progress) as engine,
-        open_inputs(job, threads=engine.width if engine.local else 2) as inputs,
+        engine_for(options, progress) as engine,
+        open_inputs(job, threads=engine.threads) as inputs,
         run_folder(job, options, command, inputs.digest_inputs()) as folder,
     ):
         if folder.up_to_date is not None:
             return from_json(folder.up_to_date)
-        parts = _parts_folder(folder) if options.change else None
-        comparison = compare(job, inputs, engine, parts, options.tile)
-        last = comparison.pairs[-1]
-        if parts is not None:
-            from survey.pipelines.change_raster import assemble
-
-            progress.stage("writing change.tif")
-            assemble(parts, last.measurement.job, folder.path("change.tif"), engine.width if engine.local else 2)
-        progress.stage("writing the record")
-        record = _record(job, inputs, comparison, command, started, options)
-        return _write_outputs(folder, record, comparison, job, options, progress)
+        comparison = compare_into(folder, job, inputs, engine, options, progress)
+        record = comparison_record(job, inputs, comparison, command, started, options)
+        record = draw(folder, record, comparison, progress)
+        return finish(folder, record, job, options, progress)
 
 
-def _parts_folder(folder: RunFolder) -> Path:
-    path = folder.path("change-parts/x").parent
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+def compare_into(
+    folder: RunFolder, job: Job, inputs: Inputs, engine: Engine, options: Options, progress: Progress
+) -> Comparison:
+    """Compare the surveys, and write ``change.tif`` unless it was asked to be left out."""
+    parts = None
+    if options.change:
+        parts = folder.path("change-parts/x").parent
+        parts.mkdir(parents=True, exist_ok=True)
+    comparison = compare(job, inputs, engine, parts, options.tile)
+    if parts is not None:
+        from survey.pipelines.change_raster import assemble
+
+        progress.stage("writing change.tif")
+        grid = comparison.pairs[-1].measurement.job
+        assemble(parts, grid, folder.path("change.tif"), engine.threads)
+    return comparison
 
 
 def compare(
     job: Job, inputs: Inputs, engine: Engine, change_parts: Path | None = None, tile: int | None = None
 ) -> Comparison:
-    """Open, check and measure; nothing is written but the pieces of the change raster of the last pair."""
+    """Open, check and measure; nothing is written but the pieces of the change raster of the last pair.
+
+    One run compares once: whoever asks again, for the same inputs, is given what was found.
+    """
+    if inputs.comparison is None or change_parts is not None:
+        inputs.comparison = _compare(job, inputs, engine, change_parts, tile)
+    found: Comparison = inputs.comparison
+    return found
+
+
+def _compare(
+    job: Job, inputs: Inputs, engine: Engine, change_parts: Path | None, tile: int | None
+) -> Comparison:
     epochs, notes = open_epochs(job, inputs)
     if len(epochs) < 2:
         raise InputRefused("two surveys with a surface are needed to compare them")
     remarks = [*notes]
     for before, after in zip(epochs, epochs[1:], strict=False):
         remarks += [r for r in agreed(before, after, job) if r not in remarks]
+    engine.see([e.surface.path for e in epochs], change_parts)
     reports = checkpoint_reports(job, inputs, epochs)
     first = epochs[0].surface.grid
     lease = open_lease(job, inputs, first.crs_wkt)
@@ -281,7 +301,7 @@ def _mean_slope(m: Measurement, shape: BaseGeometry) -> float | None:
 
 
 # -- the record ------------------------------------------------------------------------------------------
-def _record(
+def comparison_record(
     job: Job, inputs: Inputs, c: Comparison, command: str, started: datetime, options: Options
 ) -> Record:
     last = c.pairs[-1]
@@ -398,13 +418,12 @@ def _plots(m: Measurement) -> dict[str, Any]:
 
 
 # -- outputs ---------------------------------------------------------------------------------------------
-def _write_outputs(
-    folder: RunFolder, record: Record, c: Comparison, job: Job, options: Options, progress: Progress
-) -> Record:
-    from survey.pipelines.publish import publish
+def draw(folder: RunFolder, record: Record, c: Comparison, progress: Progress) -> Record:
+    """Write layers, pictures, sites and findings of a comparison; the record with what was drawn."""
+    from survey.pipelines.publish import draw_comparison
 
     last = c.pairs[-1]
-    return publish(
+    return draw_comparison(
         folder,
         record,
         measurement=last.measurement,
@@ -412,9 +431,5 @@ def _write_outputs(
         found=last.found,
         polygons=last.measurement.extra,
         orthos=(last.before.ortho, last.after.ortho),
-        job=job,
         progress=progress,
     )
-
-
-

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from survey.pipelines.job import Job
 from survey.record import Source
@@ -27,6 +27,8 @@ class Inputs:
     delivery: Delivery | None
     hashes: dict[str, str] = field(default_factory=dict)
     described: dict[str, dict[str, object]] = field(default_factory=dict)
+    comparison: Any = field(default=None, repr=False)
+    """What comparing the surveys gave, once somebody did: several tasks of a run want it."""
     _paths: dict[str, Path] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:

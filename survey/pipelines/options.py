@@ -21,6 +21,7 @@ _UNITS = {
     "gi": 2**30,
     "ti": 2**40,
 }
+REPORTS = ("all", "html", "none")
 _LEAST_MEMORY = 256 * 2**20
 
 
@@ -28,8 +29,8 @@ _LEAST_MEMORY = 256 * 2**20
 class Options:
     """The common options of all commands.
 
-    Only ``change`` and ``on`` can alter what a run writes; workers, memory, scheduler and tile never
-    alter a figure.
+    Only ``change``, ``on`` and ``reports`` can alter what a run writes; workers, memory, scheduler and tile
+    never alter a figure.
     """
 
     out: Path = Path("runs")
@@ -48,10 +49,23 @@ class Options:
     allow_outside: bool = False
     on: date | None = None
     """Judge by the law in force on this day."""
+    reports: str | None = None
+    """all, html or none; None = all for ``run``, html for the others."""
+
+    def formats(self, command: str) -> tuple[str, ...]:
+        """The formats of reports that are drawn at once; ``survey report`` draws the others later."""
+        from survey.report.options import FORMATS
+
+        wanted = self.reports or ("all" if command == "run" else "html")
+        return {"all": FORMATS, "html": ("html", "kml"), "none": ()}[wanted]
 
     def public(self) -> dict[str, Any]:
         """The options that say what was asked for: for the record, and for its digest."""
-        return {"change": self.change, "on": None if self.on is None else self.on.isoformat()}
+        return {
+            "change": self.change,
+            "on": None if self.on is None else self.on.isoformat(),
+            "reports": self.reports,
+        }
 
 
 def parse_memory(text: str) -> int:
@@ -83,6 +97,18 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise SurveyError(f'--on: found "{text}"', expected="a date such as 2025-07-01") from None
+
+
+def check_reports(word: str) -> str:
+    """One of all, html and none.
+
+    Raises
+    ------
+    SurveyError
+    """
+    if word not in REPORTS:
+        raise SurveyError(f'--reports: found "{word}"', expected=", ".join(REPORTS))
+    return word
 
 
 def check_scheduler(address: str) -> str:

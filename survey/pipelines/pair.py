@@ -27,6 +27,7 @@ from survey.dem.sampling import load, windows
 from survey.errors import InputRefused
 from survey.grid import Bounds, Grid
 from survey.pipelines.layers import FIXED, LayerSet
+from survey.pipelines.memory import WIDEST, cut_for
 from survey.remark import Remark
 from survey.volumetrics.change_mask import Thresholds, scale_of
 from survey.volumetrics.coarse_sums import CoarseSums
@@ -364,8 +365,12 @@ def _bench_edges(sample: Sequence[Any], settings: Settings) -> NDArray[np.float6
 
 
 def _sweep(plan: Plan, engine: Engine, tile: int | None, parts: Path | None) -> list[BandResult]:
-    pieces = bands(plan.job, plan.before.block, engine.width, tile)
-    chunk = tile
+    if tile is not None:
+        pieces, chunk = bands(plan.job, plan.before.block, engine.width, tile), tile
+    else:
+        cut = cut_for(plan, engine)
+        chunk = cut.chunk_rows
+        pieces = bands(plan.job, plan.before.block, engine.width, None, cut.widest or WIDEST)
     total = float(plan.job.height * plan.job.width)
     advance = engine.advance if engine.local else None
     task = partial(_sweep_task, plan, chunk, advance, parts)

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from survey.boundary.lease import Lease
     from survey.imagery.ortho import Ortho
     from survey.pipelines.job import Job
+    from survey.pipelines.options import Options
     from survey.pipelines.pair import Measurement
     from survey.pipelines.progress import Progress
     from survey.pipelines.sites import Found
+    from survey.report import ReportOptions
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class HeldHeights:
         return self.heights[r : r + piece.height, c : c + piece.width]
 
 
-def publish(
+def draw_comparison(
     folder: RunFolder,
     record: Record,
     *,
@@ -48,12 +50,9 @@ def publish(
     found: Found,
     polygons: Sequence[tuple[str, BaseGeometry]],
     orthos: tuple[Ortho | None, Ortho | None],
-    job: Job,
     progress: Progress,
 ) -> Record:
-    """Write layers and pictures, the tables, the reports, and last the record."""
-    from survey.report import write_all
-
+    """Write layers, pictures, sites and findings; the record with what was drawn."""
     m = measurement
     progress.stage("drawing maps and layers")
     grid, before, after, _ = means(list(m.coarse), m.job)
@@ -83,16 +82,26 @@ def publish(
     record = record.model_copy(update={"settings": record.settings | {"drawing": drawing}})
     folder.write_text("sites.geojson", sites_geojson(found.sites, m.job.crs_wkt))
     write_findings(folder, record.findings)
-    progress.stage("drawing reports")
-    write_all(folder.path("results.gpkg~").parent, record, report_options(job))
+    return record
+
+
+def finish(folder: RunFolder, record: Record, job: Job, options: Options, progress: Progress) -> Record:
+    """Write the reports that were asked for, and last the record."""
+    from survey.report import write_all
+
+    formats = options.formats(record.command)
+    if formats:
+        progress.stage("drawing reports")
+        write_all(folder.path("results.gpkg~").parent, record, report_options(job, formats))
     return write_record(folder, record)
 
 
-def report_options(job: Job):  # type: ignore[no-untyped-def]
-    from survey.report import ReportOptions
+def report_options(job: Job, formats: tuple[str, ...] | None = None) -> ReportOptions:
+    from survey.report import FORMATS, ReportOptions
 
     r = job.report
     return ReportOptions(
+        formats=FORMATS if formats is None else formats,
         language=r.language,
         indian_digits=r.indian_grouping,
         scale=r.scale,

@@ -19,9 +19,18 @@ from survey import __version__
 from survey.archive import RECORD, RunFolder
 
 if TYPE_CHECKING:
+    from survey.blocks import Engine
     from survey.pipelines.job import Job
     from survey.pipelines.options import Options
+    from survey.pipelines.progress import Progress
     from survey.record import Record
+
+
+def engine_for(options: Options, progress: Progress | None = None) -> Engine:
+    """Where this run's tasks are done, within the memory that it was given."""
+    from survey.blocks import Engine
+
+    return Engine(options.workers, options.scheduler, progress, options.memory_bytes)
 
 
 def run_digest(

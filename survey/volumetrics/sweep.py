@@ -102,7 +102,9 @@ Sink = Callable[[Grid, NDArray[np.int32]], None]
 """Receives each chunk's rise, to be written away."""
 
 
-def bands(job: Grid, block: tuple[int, int], workers: int, tile: int | None = None) -> list[Grid]:
+def bands(
+    job: Grid, block: tuple[int, int], workers: int, tile: int | None = None, widest: int = 16384
+) -> list[Grid]:
     """Cut the job grid into bands, on block borders, for ``workers`` to share.
 
     Each border between bands costs one block row decoded twice, so there are as few as keep everyone busy;
@@ -113,7 +115,7 @@ def bands(job: Grid, block: tuple[int, int], workers: int, tile: int | None = No
         unit_rows = unit_cols = tile
     else:
         unit_rows, unit_cols = block[0] * -(-512 // block[0]), block[1]
-        width = max(unit_cols, 16384 // unit_cols * unit_cols)
+        width = max(unit_cols, widest // unit_cols * unit_cols)
         height = max(unit_rows, -(-job.height // max(1, workers)))
         height = min(height, max(unit_rows, (1 << 28) // max(1, min(width, job.width))))
     out = []
