@@ -107,6 +107,7 @@ def make_found(
             continue
         area = float(m.regions.area_m2[k])
         sigma = float(m.region_error.sigma_m[k]) * area if m.region_error is not None else math.nan
+        sigma = math.hypot(sigma, verdict.outline_share * volume)
         rise = m.regions.rise_m3[k]
         layer = np.abs(m.regions.layer_m3[k]) * np.where(np.sign(m.regions.layer_m3[k]) == np.sign(rise), 1, 0)
         unsure_in, unsure_out = float(layer[UNSURE_INSIDE]), float(layer[UNSURE_OUTSIDE])

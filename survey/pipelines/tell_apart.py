@@ -93,7 +93,10 @@ def judge(e: Evidence, mean_rise_m: float) -> Verdict:
         why = f"the ground is {size}" + (f": {words}" if words else "")
         if digging < 0.8:
             why += f"; it could also be {_called(other, e)}"
-        return Verdict(False, kind, "", why + blind, round(digging, 3), said)
+        # Either grid may cut a wall in its own way, hence twice the variance of one sampling.
+        doubt = math.hypot(e.shape.fringe_share, math.sqrt(2) * e.shape.sampling_share)
+        said["outline_share"] = round(doubt, 5)
+        return Verdict(False, kind, "", why + blind, round(digging, 3), said, doubt)
     speaking = weights.speaking(given, CLASSES.index(other), 0)
     words = in_words([n for n, _ in speaking], e)
     reason = _called(other, e)
@@ -107,6 +110,11 @@ def _called(reason: str, e: Evidence) -> str:
     s = e.shape
     if reason == "vegetation":
         return "tree growth" if e.sign > 0 else "felling"
-    if reason == "artefact" and s.open_edge < 0.15 and s.rough_high > -0.7 and s.rough_low > -0.7:
+    if (
+        reason == "artefact"
+        and s.open_edge < 0.15
+        and min(s.grain_high, s.grain_low) > -0.7
+        and e.median_m < 0.5
+    ):
         return "noise"
     return reason

@@ -166,7 +166,7 @@ def _verdict(grains, smooth, before, cell_east, cell_north, low, seed, gain2, ow
                     near = sign * smooth[y, x]
                     if near > inner:
                         inner = near
-            if size < 0.5 * inner:
+            if size < 0.52 * inner:  # just outside a straight wall it is exactly one half
                 own = np.float64(grains[i, j])
                 if own * sign <= 0.0 or own * own < own2 * (1.0 + own_gain2 * slope2):
                     continue

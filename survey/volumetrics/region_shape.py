@@ -64,15 +64,25 @@ class Shape:
     """ln of the roughness inside over that outside, on the surface that was higher."""
     rough_low: float
     """The same on the surface that was lower."""
+    grain_high: float
+    """ln of the cell-to-cell grain inside over that outside, on the higher surface; a guess has none."""
+    grain_low: float
+    """The same on the lower surface."""
     rough_m: float
     """Roughness of the higher surface inside, metres."""
     rectangular: float
     """Area over that of the smallest rectangle around."""
     one_cell: float
     """Largest cell's share of the volume."""
+    fringe_share: float = 0.0
+    """What lies within the smoothing's reach outside the outline, as a share of the volume inside."""
+    sampling_share: float = 0.0
+    """1 σ, as a share of the volume, of sampling the walls along the outline with cells of this size."""
 
 
 NAMES = tuple(f.name for f in fields(Shape))
+WALL_SAMPLING = 0.0724
+"""σ² = 0.0724·h²·s³·P for the volume under a wall of height h and length P at random to cells of side s."""
 
 
 def shape_of(
@@ -147,6 +157,14 @@ def shape_of(
     middle = float(np.median(d[inside]))
     wall = float(np.clip(across / max(middle, 1e-6), 0.0, 1.5))
 
+    # Neighbours of the other sign (spoil beside its pit) are not this region's fringe.
+    fringe = outside & (away <= (scale.radius + 1) * cell)
+    limit = 3 * sigma
+    volume = max(float(d[inside].sum()), 1e-9)
+    fringe_share = float(np.clip(d[fringe], -limit, limit).sum()) / volume
+    length = 1.1 * float(rim.sum()) * cell
+    sampling = math.sqrt(WALL_SAMPLING * cell**3 * length) * max(across, 0.0) / (volume * cell**2)
+
     core = inside & (depth > min(1.6 * cell, 0.2 * width))
     if int(core.sum()) < 8:
         core = inside
@@ -156,6 +174,13 @@ def shape_of(
     rough_in_high, rough_in_low = (_rough(z, known, core, scale.radius) for z in (high, low))
     floor = max(scale.random_m * 0.5, 1e-4)
     out_high, out_low = (max(_rough(z, known, ring, scale.radius), floor) for z in (high, low))
+
+    grain = {
+        name: math.log(
+            max(_grain(z, known, inside), 1e-5) / max(_grain(z, known, ring), 0.1 * scale.random_m, 1e-4)
+        )
+        for name, z in (("high", high), ("low", low))
+    }
 
     cells_out = _touching_nothing(inside, known)
     flow = _along_flow(depth, z0, inside, known, cell_m)
@@ -175,9 +200,13 @@ def shape_of(
         uneven=uneven,
         rough_high=math.log(max(rough_in_high, 0.02 * out_high, 1e-5) / out_high),
         rough_low=math.log(max(rough_in_low, 0.02 * out_low, 1e-5) / out_low),
+        grain_high=grain["high"],
+        grain_low=grain["low"],
         rough_m=rough_in_high,
         rectangular=_rectangular(inside, cell_m),
-        one_cell=float(d[inside].max()) / max(float(d[inside].sum()), 1e-9),
+        one_cell=float(d[inside].max()) / volume,
+        fringe_share=fringe_share,
+        sampling_share=sampling,
     )
 
 
@@ -197,6 +226,22 @@ def _rough(z: Floats, known: NDArray[np.bool_], where: NDArray[np.bool_], radius
     departure = np.abs(z - uniform_filter(z, 2 * radius + 1, mode="nearest"))
     chosen = departure[where & whole]
     return 1.4826 * float(np.median(chosen)) if chosen.size else math.nan
+
+
+def _grain(z: Floats, known: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
+    """σ of one cell from third differences, which vanish on anything guessed by planes, parabolas or splines.
+
+    Of independent cells with σ the third difference has σ·√20.
+    """
+    found = []
+    for a, ok, w in ((z, known, where), (z.T, known.T, where.T)):
+        if a.shape[0] < 4:
+            continue
+        third = np.abs(a[3:] - 3 * a[2:-1] + 3 * a[1:-2] - a[:-3])
+        good = ok[3:] & ok[2:-1] & ok[1:-2] & ok[:-3] & w[3:] & w[2:-1] & w[1:-2] & w[:-3]
+        found.append(third[good])
+    joined = np.concatenate(found) if found else np.empty(0)
+    return 1.4826 * float(np.median(joined)) / math.sqrt(20.0) if joined.size else 0.0
 
 
 def _slope(z: Floats, known: NDArray[np.bool_], cell_m: tuple[float, float]) -> Floats:

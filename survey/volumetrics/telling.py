@@ -39,12 +39,13 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "ln_level": (-4.0, 1.5),
     "ln_uneven": (-2.5, 1.0),
     "rougher_high": (0.0, 3.0),
-    "smoother_high": (0.0, 2.0),
+    "less_grain_high": (0.0, 2.0),
     "rougher_low": (0.0, 3.0),
-    "smoother_low": (0.0, 2.0),
+    "less_grain_low": (0.0, 2.0),
     "ln_rough_share": (-5.0, 0.0),
     "rectangular": (0.3, 1.0),
     "upright_object": (0.0, 1.2),
+    "box_like": (0.0, 1.2),
     "ln_height_m": (-3.0, 2.3),
     "ln_area_m2": (3.5, 6.5),
     "thin_layer": (0.0, 1.0),
@@ -56,9 +57,10 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "greener_than_around": (-1.0, 1.0),
     "level_and_dark": (0.0, 1.0),
     "ln_colour_change": (-2.0, 2.5),
+    "deep_but_unseen": (0.0, 2.0),
 }
-COLOURS = tuple(BOUNDS)[-8:]
-SHAPES = tuple(BOUNDS)[:-8]
+COLOURS = tuple(BOUNDS)[-9:]
+SHAPES = tuple(BOUNDS)[:-9]
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Verdict:
     why: str
     confidence: float
     evidence: dict[str, Any] = field(default_factory=dict)
+    outline_share: float = 0.0
+    """1 σ of the volume, as a share of it, from where the outline runs and how cells sample its walls."""
 
 
 def numbers(e: Any) -> dict[str, float]:
@@ -96,12 +100,13 @@ def numbers(e: Any) -> dict[str, float]:
         "ln_level": level,
         "ln_uneven": _ln(s.uneven),
         "rougher_high": s.rough_high,
-        "smoother_high": -s.rough_high,
+        "less_grain_high": -s.grain_high,
         "rougher_low": s.rough_low,
-        "smoother_low": -s.rough_low,
+        "less_grain_low": -s.grain_low,
         "ln_rough_share": _ln(s.rough_m / max(e.median_m, 1e-3)),
         "rectangular": s.rectangular,
         "upright_object": _bounded(s.standing, 0, 1) * _bounded(s.wall, 0, 1.2),
+        "box_like": _bounded(s.standing, 0, 1) * s.wall * _bounded(1 - s.level / 0.2, 0, 1),
         "ln_height_m": _ln(e.median_m),
         "ln_area_m2": _ln(e.area_m2),
         "thin_layer": _bounded(1 - s.uneven / 0.3, 0, 1) * _bounded(s.edge_share, 0, 1),
@@ -120,6 +125,8 @@ def numbers(e: Any) -> dict[str, float]:
             - (around.vegetation if around is not None else high.vegetation),
             "level_and_dark": _bounded(-level / 2, 0, 1) * (1 - high.bare),
             "ln_colour_change": _ln(c.change),
+            # Metres of digging change the colour; what a survey only guessed does not.
+            "deep_but_unseen": _bounded(-_ln(c.change), 0, 2) * _bounded(e.median_m, 0, 1),
         }
     return {name: _bounded(value, *BOUNDS[name]) for name, value in out.items()}
 

@@ -47,10 +47,14 @@ def _phrase(name: str, e: Any) -> str:
         return "a layer of one thickness" if s.uneven < 0.25 else "of varying depth"
     if name in ("rougher_high", "ln_rough_share"):
         return f"{'rough' if s.rough_high > 0.7 else 'smooth'} in {when}"
-    if name == "smoother_high" and s.rough_high < -0.3:
-        return f"smoother in {when} than anything measured near by"
-    if name == "smoother_low" and s.rough_low < -0.3:
-        return "smoother than anything measured near by"
+    if name == "less_grain_high" and s.grain_high < -0.5:
+        return f"in {when} it lacks the grain of anything measured"
+    if name == "less_grain_low" and s.grain_low < -0.5:
+        return "in the other survey it lacks the grain of anything measured"
+    if name == "box_like":
+        return "like a box, flat on top" if s.level < 0.2 and s.wall > 0.5 else "not like a box"
+    if name == "deep_but_unseen" and c.change is not None and c.change < 1:
+        return "deep, yet its colour stayed as that of its surroundings"
     if name == "rectangular":
         return f"fills {percent(s.rectangular)} of the rectangle around it"
     if name == "ln_height_m":

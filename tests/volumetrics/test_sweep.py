@@ -116,7 +116,7 @@ def test_closed_forms(shape, truth, relative, order, cell):
     regions = gather([p for result in swept(plan) for p in result.parts], g)
     assert regions.count == 1
     # The region stops where the smoothed cut is 5 cm: what is left outside is a ring of a few centimetres.
-    assert -truth <= regions.rise_m3[0] <= -0.985 * truth
+    assert -truth <= regions.rise_m3[0] <= -0.98 * truth
 
 
 def test_a_wedge_on_a_tilted_base():

@@ -1,0 +1,160 @@
+"""Each number of the evidence on forms that were made to have it."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib.resources import files
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from survey.imagery.region_colour import NOTHING
+from survey.volumetrics import telling
+from survey.volumetrics.region_shape import Scale, Shape, shape_of
+from survey.volumetrics.telling_words import in_words
+
+CELL = 0.5
+SCALE = Scale(smooth_m=0.02, smooth_slope_m=0.0, random_m=0.03, radius=2)
+N = 120
+EAST, SOUTH = np.meshgrid((np.arange(N) - N / 2) * CELL, (np.arange(N) - N / 2) * CELL)
+R = np.hypot(EAST, SOUTH)
+RNG = np.random.default_rng(1)
+GROUND = 300 + 0.03 * EAST + RNG.normal(0, 0.02, (N, N))
+NOISE = RNG.normal(0, 0.03, (N, N))
+
+
+def look(rise: np.ndarray, before: np.ndarray = GROUND, least: float = 0.06) -> Shape:
+    return shape_of(before, rise + NOISE, np.abs(rise) > least, (CELL, CELL), SCALE)
+
+
+def frustum(depth: float, radius: float = 8.0, face: float = 1.5) -> np.ndarray:
+    return np.clip((radius - R) * face, 0, depth)
+
+
+def test_a_pit_did_not_stand_above_its_surroundings() -> None:
+    s = look(-frustum(2.0))
+    assert s.standing == pytest.approx(0, abs=0.1)
+    assert s.closed > 0.95
+    assert s.open_edge == 0
+
+
+def test_a_heap_stands_and_its_removal_stood() -> None:
+    assert look(frustum(2.0)).standing == pytest.approx(1, abs=0.1)
+    assert look(-frustum(2.0), GROUND + frustum(2.0)).standing == pytest.approx(1, abs=0.1)
+
+
+def test_fill_of_an_older_pit_stands_nowhere_above() -> None:
+    assert look(frustum(2.0), GROUND - frustum(2.0)).standing == pytest.approx(0, abs=0.1)
+
+
+def test_swapped_surveys_give_the_same_shape() -> None:
+    """What was a pit is a fill: the same ground, the same edges, the same step."""
+    rise = -frustum(2.0) + NOISE
+    inside = frustum(2.0) > 0.06
+    one = shape_of(GROUND, rise, inside, (CELL, CELL), SCALE)
+    two = shape_of(GROUND + rise, -rise, inside, (CELL, CELL), SCALE)
+    for name in ("closed", "width_m", "uneven", "standing", "level", "rough_high", "grain_low"):
+        assert getattr(one, name) == pytest.approx(getattr(two, name), rel=1e-6), name
+
+
+def test_strips_are_long_and_know_the_fall_line() -> None:
+    slope = 300 + 0.2 * EAST
+    strip = np.where((np.abs(SOUTH) < 1.0) & (np.abs(EAST) < 20), -0.6, 0.0)
+    along, across = look(strip, slope), look(strip.T, slope)
+    assert along.width_m == pytest.approx(2.0, abs=1.0)
+    assert along.elongation > 8
+    assert along.along_flow > 0.9
+    assert across.along_flow < 0.1
+
+
+def test_a_box_is_upright_level_and_rectangular() -> None:
+    box = (np.abs(SOUTH) < 3) & (np.abs(EAST) < 6)
+    s = look(np.where(box, 303.0 - GROUND, 0.0))
+    assert s.wall > 0.9
+    assert s.level < 0.05
+    assert s.rectangular > 0.95
+
+
+def test_a_swell_has_no_edge_and_a_plate_has() -> None:
+    swell = 0.1 * np.exp(-((R / 12) ** 2))
+    plate = np.where(R < 12, 0.1, 0.0)
+    inside = R < 10
+    soft = shape_of(GROUND, swell, inside, (CELL, CELL), SCALE)
+    hard = shape_of(GROUND, plate, R < 12, (CELL, CELL), SCALE)
+    assert soft.edge_share < 0.6
+    assert hard.edge_share == pytest.approx(1, abs=0.15)
+
+
+def test_a_guess_has_no_grain() -> None:
+    """A parabola laid over part of the later survey has third differences of zero."""
+    inside = R < 8
+    guess = 300.4 + 0.01 * EAST**2 - 0.02 * SOUTH
+    rise = np.where(inside, guess - GROUND, NOISE)
+    s = shape_of(GROUND, rise, inside, (CELL, CELL), SCALE)
+    assert s.grain_high < -2
+    assert abs(s.grain_low) < 0.7
+
+
+def test_crowns_are_rough() -> None:
+    crowns = np.where(R < 8, 3 + RNG.normal(0, 0.4, (N, N)), 0)
+    assert look(crowns).rough_high > 1.5
+
+
+def test_missing_data_at_the_outline_is_seen() -> None:
+    rise = -frustum(2.0) + NOISE
+    rise[:, : N // 2] = np.nan
+    s = shape_of(GROUND, rise, (frustum(2.0) > 0.06), (CELL, CELL), SCALE)
+    assert 0.2 < s.open_edge < 0.6
+
+
+# -- the model -------------------------------------------------------------------------------------------
+def region(sign: int, rise: np.ndarray, before: np.ndarray = GROUND) -> SimpleNamespace:
+    shape = look(rise, before)
+    inside = np.abs(rise) > 0.06
+    area = float(inside.sum()) * CELL**2
+    return SimpleNamespace(
+        sign=sign, area_m2=area, median_m=float(np.median(np.abs(rise[inside]))), certainty=40.0,
+        shape=shape, colour=NOTHING,
+    )  # fmt: skip
+
+
+def test_probabilities_sum_to_one_and_a_plain_pit_is_digging() -> None:
+    e = region(-1, -frustum(2.5))
+    p = telling.probabilities(-1, telling.numbers(e))
+    assert math.fsum(p.values()) == pytest.approx(1)
+    assert tuple(p) == telling.CLASSES
+    assert p["digging"] > 0.8
+
+
+def test_every_number_is_bounded_whatever_is_put_in() -> None:
+    e = region(-1, -frustum(2.5))
+    strange = SimpleNamespace(**vars(e))
+    values = dict.fromkeys((f for f in Shape.__dataclass_fields__), math.nan)
+    strange.shape = Shape(**values)
+    strange.certainty = math.inf
+    for name, value in telling.numbers(strange).items():
+        low, high = telling.BOUNDS[name]
+        assert low <= value <= high, name
+
+
+def test_colours_that_nobody_saw_are_not_invented() -> None:
+    assert not set(telling.COLOURS) & set(telling.numbers(region(-1, -frustum(2.5))))
+
+
+def test_the_weights_say_what_they_were_learnt_from() -> None:
+    raw = json.loads(files("survey.volumetrics").joinpath("telling_model.json").read_text("utf-8"))
+    assert raw["classes"] == list(telling.CLASSES)
+    assert set(raw["weights"]) == {"cut", "fill", "cut with colour", "fill with colour"}
+    for name, w in raw["weights"].items():
+        wanted = list(telling.BOUNDS) if "colour" in name else list(telling.SHAPES)
+        assert w["names"] == wanted
+        assert np.isfinite(np.array(w["coefficients"])).all()
+    assert raw["provenance"]["held_out"]
+
+
+def test_words_name_what_spoke() -> None:
+    e = region(-1, -frustum(2.5))
+    assert "edge" in in_words(["closed"], e)
+    assert in_words(["green_high"], e) == ""  # nobody saw its colour
