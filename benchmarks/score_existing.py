@@ -5,8 +5,8 @@
 
 The scenes are those of scenes.py (only the later survey is looked at). ``score_sites.py --single`` scores the
 whole command; this looks at the finding and the confidence alone: sites of at least 40 m² and 1 m must be
-found; ground that truth calls a heap in an old pit, whose pit it does not list, counts neither way. Seeds used
-for fitting must not be used for scoring. Rows are kept in OUT, so that a run can be looked at again.
+found; ground that truth calls a heap in an old pit, whose pit it does not list, counts neither way. Seeds
+used for fitting must not be used for scoring. Rows are kept in OUT, so that a run can be looked at again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,8 @@ def _truth_of(outline: Any, sign: int, scene: Any) -> dict[str, Any]:
     small = best is not None and not counts(replace(best, measured_share=1.0), EXISTING_M / 3)
     kind = {"kind": "pit" if sign < 0 else "heap"}
     return {
-        "iou": overlap, "shape": best.shape if best is not None else None, "ignored": hidden or (small and overlap > 0.1),
+        "iou": overlap, "shape": best.shape if best is not None else None,
+        "ignored": hidden or (small and overlap > 0.1),
         "really": really(Found(outline, kind), scene),
     }  # fmt: skip
 
@@ -155,19 +157,18 @@ def score(rows: list[dict[str, Any]]) -> None:
     for name, (n, hits, false, m2, seconds) in {**lines, "all": list(total)}.items():
         p, r = hits / max(hits + false, 1), hits / max(n, 1)
         print(
-            f"{name:<12}{n:5.0f}{hits:5.0f}{false:5.0f}  prec {p:.3f} rec {r:.3f} F1 {2 * p * r / max(p + r, 1e-9):.3f}"
-            f"  false/50ha {false / (m2 / 5e5):.2f}  {seconds:.0f} s"
+            f"{name:<12}{n:5.0f}{hits:5.0f}{false:5.0f}  prec {p:.3f} rec {r:.3f}"
+            f" F1 {2 * p * r / max(p + r, 1e-9):.3f}  false/50ha {false / (m2 / 5e5):.2f}  {seconds:.0f} s"
         )
     print("missed", dict(sorted(missed.items(), key=lambda x: -x[1])))
     print("false", dict(sorted(wrong.items(), key=lambda x: -x[1])))
     p, y = (np.array(x) for x in zip(*scored, strict=True))
-    for low, high in zip(
-        (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97), (0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.01), strict=True
-    ):
+    for low, high in pairwise((0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.01)):
         here = (p >= low) & (p < high)
         if here.any():
             print(
-                f"confidence {low:.2f} to {high:.2f}: {here.sum():5d} bodies, mean {p[here].mean():.3f}, true {y[here].mean():.3f}"
+                f"confidence {low:.2f} to {high:.2f}: {here.sum():5d} bodies,"
+                f" mean {p[here].mean():.3f}, true {y[here].mean():.3f}"
             )
 
 

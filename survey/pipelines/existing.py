@@ -1,9 +1,9 @@
-"""Existing pits and heaps from one survey: found by their form, measured on rebuilt ground, marked as undated."""
+"""Existing pits and heaps from one survey: found by form, measured on rebuilt ground, marked as undated."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from survey.errors import InputRefused
-from survey.pipelines.existing_scan import STRENGTHS, Seen, scan, settle
+from survey.pipelines.existing_scan import STRENGTHS, TILE_CELLS, Seen, scan, settle
 from survey.pipelines.sites import Found
 from survey.record import Clock, Dismissed, Note, Record, Site, from_json
 from survey.remark import Remark
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 EXISTING = "existing: seen in one survey, undated"
 ONE_SURVEY = Remark(
     "one-survey",
-    "There is no earlier survey: what stands here was found by its form and is undated; the ground before was "
-    "rebuilt from the ground around each site.",
+    "There is no earlier survey: what stands here was found by its form and is undated; the ground before "
+    "was rebuilt from the ground around each site.",
     "info",
 )
 
@@ -53,7 +53,7 @@ class ExistingSettings:
     site_from: float = 0.5
     listed_from: float = 0.03
     outline_sigma_m: float = 0.5
-    look: Look = Look()
+    look: Look = field(default_factory=Look)
 
     @classmethod
     def of_job(cls, job: Job) -> ExistingSettings:
@@ -94,13 +94,11 @@ def find_existing(
     InputRefused
         The survey cannot be read.
     """
-    more = (
-        {}
-        if tile_cells is None
-        else {"tile_cells": max(256, tile_cells // settings.look.block(opened.surface.grid))}
-    )
+    tile = TILE_CELLS
+    if tile_cells is not None:
+        tile = max(256, tile_cells // settings.look.block(opened.surface.grid))
     made = scan(
-        opened.surface, settings.look, engine, opened.ortho, settings.least_m2, settings.least_m, **more
+        opened.surface, settings.look, engine, opened.ortho, settings.least_m2, settings.least_m, tile
     )
     bodies = settle(made.bodies)
     chosen = [b for b in bodies if b.probability >= settings.site_from]
@@ -130,7 +128,7 @@ def find_existing(
         notes.append(
             Remark(
                 "no-ortho",
-                "No orthomosaic: trees, crops and water were told apart by form alone; every confidence is lower.",
+                "No orthomosaic: trees, crops and water were told apart by form alone.",
             )
         )
     return Existing(Found(sites, dismissed), said, tuple(notes))
@@ -326,31 +324,39 @@ def run_one_survey(job: Job, options: Options, progress: Progress) -> Record:
     SurveyError
         An input cannot be used; nothing is left behind.
     """
-    from survey.blocks import Engine
     from survey.pipelines.inputs import open_inputs
-    from survey.pipelines.runs import run_folder
+    from survey.pipelines.publish import finish
+    from survey.pipelines.runs import engine_for, run_folder
 
     started = datetime.now(UTC)
     progress.stage("reading the job's files")
     with (
-        Engine(options.workers, options.scheduler, progress) as engine,
-        open_inputs(job, threads=engine.width if engine.local else 2) as inputs,
+        engine_for(options, progress) as engine,
+        open_inputs(job, threads=engine.threads) as inputs,
         run_folder(job, options, "outside", inputs.digest_inputs()) as folder,
     ):
         if folder.up_to_date is not None:
             return from_json(folder.up_to_date)
-        return _run(job, inputs, engine, folder, started, options, progress)
+        standing = one_survey(job, inputs, engine, started, options, progress)
+        record = draw_standing(folder, standing.record, standing, progress)
+        return finish(folder, record, job, options, progress)
 
 
-def _run(
-    job: Job,
-    inputs: Inputs,
-    engine: Engine,
-    folder: RunFolder,
-    started: datetime,
-    options: Options,
-    progress: Progress,
-) -> Record:
+@dataclass(frozen=True)
+class Standing:
+    """What stands in one survey, and what it takes to draw it."""
+
+    record: Record
+    after: Opened
+    lease: Lease
+    zones: Zones
+    found: Found
+
+
+def one_survey(
+    job: Job, inputs: Inputs, engine: Engine, started: datetime, options: Options, progress: Progress
+) -> Standing:
+    """Find what stands in the job's only survey; nothing is written."""
     import shapely
 
     from survey.boundary.zones import make_zones
@@ -408,30 +414,19 @@ def _run(
         notes=said,
         settings={"existing": made.settings, "options": options.public()},
     )
-    return _publish(folder, record, after, lease, zones, made.found, job, engine, progress)
+    return Standing(record, after, lease, zones, made.found)
 
 
-def _publish(
-    folder: RunFolder,
-    record: Record,
-    after: Opened,
-    lease: Lease,
-    zones: Zones,
-    found: Found,
-    job: Job,
-    engine: Engine,
-    progress: Progress,
-) -> Record:
-    from survey import report
+def draw_standing(folder: RunFolder, record: Record, standing: Standing, progress: Progress) -> Record:
+    """Write layers, pictures, sites and findings; the record with what was drawn."""
     from survey.pipelines import publish
     from survey.pipelines.drawing_inputs import Epoch, LeaseShape, NamedShape, Shapes
-    from survey.pipelines.runs import write_record
 
+    after, lease, zones, found = standing.after, standing.lease, standing.zones, standing.found
     progress.stage("drawing maps and layers")
     grid = after.surface.grid
-    run_dir = folder.path("results.gpkg").parent
     drawing = publish.derive(
-        run_dir,
+        folder.path("results.gpkg").parent,
         grid=grid,
         after=Epoch(after.date, after.surface, after.ortho),
         before=None,
@@ -455,6 +450,4 @@ def _publish(
     record = record.model_copy(update={"settings": record.settings | {"drawing": drawing}})
     folder.write_text("sites.geojson", publish.sites_geojson(found.sites, grid.crs_wkt))
     publish.write_findings(folder, record.findings)
-    progress.stage("drawing reports")
-    report.write_all(run_dir, record, publish.report_options(job))
-    return write_record(folder, record)
+    return record

@@ -1,4 +1,4 @@
-"""Search one survey for disturbed ground and bodies, tile by tile, in memory that the survey's size does not decide.
+"""Search one survey for disturbed ground and bodies, tile by tile, in memory bounded whatever its size.
 
 Three passes over the heights: how much breaks of slope scatter (histograms, which add up exactly), where they
 exceed their limits (runs of cells, which are joined exactly over tiles), and a look at each connected zone
@@ -111,7 +111,7 @@ def scan(
 def _heights(
     surface: Readable, look: Look, working: Grid, piece: Grid, times: int = 1
 ) -> NDArray[np.float32]:
-    """Mean heights on working cells of a piece (which may overhang), ``times`` by ``times`` of them together."""
+    """Mean heights on working cells of a piece (it may overhang), ``times`` by ``times`` together."""
     block = look.block(surface.grid)
     g = surface.grid
     fine = replace(

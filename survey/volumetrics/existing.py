@@ -1,11 +1,11 @@
 """Where one survey alone shows disturbed ground: slopes that break within a few metres.
 
 Natural ground bends over tens of metres. Whoever digs or heaps leaves rims and toes, where the slope changes
-within a step. At a distance s around a cell every pair of opposite points gives a mean height; over the pairs,
-the median of these means is what a plane through the surroundings would have here, whichever way it slopes,
-and a third of the pairs may lie on something else without a say. What the cell differs from it, as a share of
-s, is the *break* at that distance: about 0.35 of the change of slope at a straight rim. Each distance has its
-own limit, from how much the breaks of this survey scatter.
+within a step. At a distance s around a cell every pair of opposite points gives a mean height; over the
+pairs, the median of these means is what a plane through the surroundings would have here, however it
+slopes, and a third of the pairs may lie on something else without a say. What the cell differs from it, as a
+share of s, is the *break* at that distance: about 0.35 of the change of slope at a straight rim. Each
+distance has its own limit, from how much the breaks of this survey scatter.
 
 Everything here looks a fixed distance around a cell, so that no cutting of a survey changes any cell.
 """
@@ -88,6 +88,9 @@ def _averaged_into(z, half, out):  # type: ignore[no-untyped-def]
             n = 0
             for a in range(max(i - half, 0), min(i + half + 1, rows)):
                 for b in range(max(j - half, 0), min(j + half + 1, cols)):
+                    c, d = 2 * i - a, 2 * j - b
+                    if c < 0 or c >= rows or d < 0 or d >= cols or np.isnan(z[c, d]):
+                        continue  # only with its opposite: else a slope would tip the mean
                     if not np.isnan(z[a, b]):
                         total += np.float64(z[a, b])
                         n += 1
@@ -174,5 +177,6 @@ def parts_of(mask: NDArray[np.bool_], row0: int, col0: int) -> _runs.Parts:
     cells = np.bincount(found[:, 3], weights=found[:, 2] - found[:, 1], minlength=k).astype(np.int64)
     return _runs.Parts(
         found, sign, cells, none, none, np.zeros((k, 0), np.int64), np.zeros((k, 0), np.int64),
-        np.zeros(k, np.float32), np.zeros(k, np.float32), np.zeros((k, 2), np.int64), np.zeros((k, 0), np.int64),
+        np.zeros(k, np.float32), np.zeros(k, np.float32), np.zeros((k, 2), np.int64),
+        np.zeros((k, 0), np.int64),
     )  # fmt: skip

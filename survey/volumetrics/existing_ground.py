@@ -56,7 +56,7 @@ def zone_of(marked: Bools, cell_m: float) -> Bools:
 
 
 def drawn_ground(z: Floats, zone: Bools, free: Bools, cell_m: float) -> tuple[Floats, float] | None:
-    """Ground under a zone from the ring of free cells around it: heights on the piece, and the ring's scatter.
+    """Ground under a zone from the ring of free cells around it: heights, and the ring's scatter.
 
     A quadratic surface fitted with Huber weights, and on it what the ring differs from it, carried inwards.
     None where the ring holds too little.

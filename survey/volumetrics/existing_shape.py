@@ -20,8 +20,8 @@ class Form:
 
     ``closed``: share of the outline on a break of slope of the right kind; ``least_closed``: that of the
     second least closed of eight sectors; ``ends``: that of the two ends of the longest axis. ``score``: mean
-    strength of the break. ``stands_out``: greatest depth over the scatter of the ring. ``face``: slope between
-    the outline and a metre and a half inside (upper quartile). ``wall``: how much of the typical depth is
+    strength of the break. ``stands_out``: greatest depth over the scatter of the ring. ``face``: slope from
+    the outline to a metre and a half inside (upper quartile). ``wall``: how much of the typical depth is
     reached at the outline itself. ``level``: scatter of heights inside over the depth. ``rough``: small
     roughness inside, metres; ``rougher``: over that outside, natural logarithm. ``still``: share of the body
     that is level to a centimetre or two, as water is. ``missing``: share not measured. ``at_edge``: share of

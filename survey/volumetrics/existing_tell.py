@@ -77,8 +77,8 @@ def reasons(form: Form, cover: Cover | None, around: Cover | None) -> str:
     what = "hollow" if form.sign < 0 else "mound"
     rim = "rim" if form.sign < 0 else "foot"
     words = [
-        f"a {what} {form.depth_m:.1f} m {'deep' if form.sign < 0 else 'high'}, {form.stands_out:.0f} times the "
-        f"scatter of the ground around it",
+        f"a {what} {form.depth_m:.1f} m {'deep' if form.sign < 0 else 'high'}, {form.stands_out:.0f} times "
+        "the scatter of the ground around it",
         f"{100 * form.closed:.0f} % of its {rim} is a break of slope",
         f"sides of up to {math.degrees(math.atan(form.face)):.0f}°",
     ]
@@ -90,7 +90,7 @@ def reasons(form: Form, cover: Cover | None, around: Cover | None) -> str:
         words.append(f"{100 * cover.vegetation:.0f} % under plants")
     if form.sign < 0 and wet(form, cover):
         words.append(
-            "water stands in it: it may be a flooded pit or a pond, and what lies under water was not measured"
+            "water stands in it: it may be a flooded pit or a pond, and what lies under water is not measured"
         )
     if form.at_edge > 0.1:
         words.append("it goes on where the survey ends")
