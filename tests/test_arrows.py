@@ -38,7 +38,8 @@ ARROWS: dict[str, set[str]] = {
     "forensics": GROUND | {"rasters", "dem", "imagery"},
     "law": GROUND,
     "record": {"errors", "quantity", "law"},
-    "report": GROUND | {"record", "law"},
+    "record_assess": {"errors", "quantity", "law", "record"},
+    "report": GROUND | {"record", "record_assess", "law"},
     "sample_data": GROUND | {"rasters", "tables"},
     "pipelines": {"*"},
 }
