@@ -110,12 +110,23 @@ def _trimmed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _sampled(
     array: NDArray[np.float64], row: NDArray[np.float64], col: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Bilinear heights; NaN outside or beside a gap."""
-    from scipy.ndimage import map_coordinates
-
-    filled = np.where(np.isfinite(array), array, 0.0)
-    mass = map_coordinates(np.isfinite(array).astype(float), [row, col], order=1, mode="constant", cval=0.0)
-    value = map_coordinates(filled, [row, col], order=1, mode="constant", cval=0.0)
+    """Bilinear heights; NaN outside or where less than half of the weight was measured."""
+    rows, cols = array.shape
+    i, j = np.floor(row).astype(int), np.floor(col).astype(int)
+    down, right = row - i, col - j
+    value = np.zeros(row.shape)
+    mass = np.zeros(row.shape)
+    for di, dj, weight in (
+        (0, 0, (1 - down) * (1 - right)),
+        (0, 1, (1 - down) * right),
+        (1, 0, down * (1 - right)),
+        (1, 1, down * right),
+    ):
+        inside = (i + di >= 0) & (i + di < rows) & (j + dj >= 0) & (j + dj < cols)
+        z = array[np.clip(i + di, 0, rows - 1), np.clip(j + dj, 0, cols - 1)]
+        known = inside & np.isfinite(z)
+        value += np.where(known, z, 0.0) * weight
+        mass += np.where(known, weight, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(mass > 0.5, value / mass, np.nan)
 
