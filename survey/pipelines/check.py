@@ -6,7 +6,6 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from survey.blocks import Engine
 from survey.boundary.bands import grown
 from survey.errors import SurveyError
 from survey.grid import Bounds
@@ -24,11 +23,12 @@ from survey.pipelines.checking.say_files import say_other_files, say_products
 from survey.pipelines.checking.say_ground import say_boundary, say_cover, say_pillars
 from survey.pipelines.checking.say_points import read_points, say_points
 from survey.pipelines.checking.say_real import say_real
-from survey.pipelines.runs import run_folder, write_record
+from survey.pipelines.runs import engine_for, run_folder, write_record
 from survey.pipelines.software import software
 from survey.record import Clock, Finding, Note, Record, from_json
 
 if TYPE_CHECKING:
+    from survey.blocks import Engine
     from survey.pipelines.checking.submission import Submission
     from survey.pipelines.job import Job
     from survey.pipelines.options import Options
@@ -50,8 +50,8 @@ def run_check(job: Job, options: Options, progress: Progress) -> Record:
     started = datetime.now(UTC)
     progress.stage("opening the filing")
     with (
-        Engine(options.workers, options.scheduler, progress) as engine,
-        open_filing(job, threads=engine.width if engine.local else 2) as filing,
+        engine_for(options, progress) as engine,
+        open_filing(job, threads=engine.threads) as filing,
         run_folder(job, options, "check", filing.inputs.digest_inputs()) as folder,
     ):
         if folder.up_to_date is not None:

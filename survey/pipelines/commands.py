@@ -78,9 +78,9 @@ def pipeline(name: str) -> Callable[..., Any]:
 def load_for(command: str, path: Path, options: Options) -> Job:
     """The job of ``path``, a job file; ``check`` also takes a delivery as it was received."""
     if command == "check" and (path.is_dir() or path.suffix.casefold() == ".zip"):
-        from survey.pipelines.init import job_for_delivery
+        from survey.pipelines.checking.bare import job_for_bare
 
-        return job_for_delivery(path)
+        return job_for_bare(path)
     from survey.pipelines.job import load_job
 
     missing_refused = command not in _MISSING_FILES_ARE_FINDINGS

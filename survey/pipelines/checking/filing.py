@@ -139,6 +139,7 @@ def open_filing(job: Job, threads: int = 2) -> Iterator[Filing]:
         inputs = Inputs(job, delivery)
         states = _locate(job, inputs, threads)
         filing = Filing(job, inputs, states, [_open_survey(s, inputs, states) for s in job.surveys])
+        filing.remarks += getattr(job, "guesses", ())
         if delivery is not None:
             filing.remarks += delivery.remarks
         _open_boundary(filing)

@@ -199,7 +199,9 @@ def _say_ortho(c: Context, ortho: Ortho) -> None:
             f"may be."
         ),
     )
-    c.say("ibm.ortho.file", 1, "The orthomosaic is one file.")
+    files = getattr(c.filing.job, "counts", {}).get("ortho", 1)
+    what = "The orthomosaic is one file." if files == 1 else f"{files} files could be the orthomosaic."
+    c.say("ibm.ortho.file", files, what)
     c.say("ibm.ortho.format", _format(ortho.path), f"The orthomosaic is a {_format(ortho.path)}.")
     name = _crs_name(ortho.crs_wkt)
     zone = utm_zone(name)

@@ -40,6 +40,13 @@ def publish(folder: RunFolder, record: Record, s: Submission) -> Record:
     """Write tables, shapes, pictures and reports into the run folder; the record with what was drawn."""
     from survey.report.submission import write_submission
 
+    record = draw_findings(folder, record, s)
+    write_submission(folder.path("findings.csv~").parent, record)
+    return record
+
+
+def draw_findings(folder: RunFolder, record: Record, s: Submission) -> Record:
+    """Write tables, shapes and pictures into the run folder; the record with what was drawn."""
     write_findings(folder, record.findings)
     drawn = _missing_pictures(folder, s) + _flag_pictures(folder, s)
     shapes = _shapes(s)
@@ -47,9 +54,7 @@ def publish(folder: RunFolder, record: Record, s: Submission) -> Record:
         folder.write_text("missing.geojson", shapes[0])
         folder.write_text("flags.geojson", shapes[1])
     checks = dict(record.checks or {}) | {"pictures": [d.public() for d in drawn]}
-    record = record.model_copy(update={"checks": checks})
-    write_submission(folder.path("findings.csv~").parent, record)
-    return record
+    return record.model_copy(update={"checks": checks})
 
 
 def flag_of(finding: Finding) -> str | None:
