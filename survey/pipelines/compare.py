@@ -99,7 +99,7 @@ def run_comparison(job: Job, options: Options, progress: Progress, command: str)
             return from_json(folder.up_to_date)
         comparison = compare_into(folder, job, inputs, engine, options, progress)
         record = comparison_record(job, inputs, comparison, command, started, options)
-        record = draw(folder, record, comparison, progress)
+        record = draw(folder, record, comparison, progress, detail=options.detailed(command))
         return finish(folder, record, job, options, progress)
 
 
@@ -418,8 +418,13 @@ def _plots(m: Measurement) -> dict[str, Any]:
 
 
 # -- outputs ---------------------------------------------------------------------------------------------
-def draw(folder: RunFolder, record: Record, c: Comparison, progress: Progress) -> Record:
-    """Write layers, pictures, sites and findings of a comparison; the record with what was drawn."""
+def draw(
+    folder: RunFolder, record: Record, c: Comparison, progress: Progress, *, detail: bool = True
+) -> Record:
+    """Write layers, pictures, sites and findings of a comparison; the record with what was drawn.
+
+    ``detail``: also what only plans and CAD files show.
+    """
     from survey.pipelines.publish import draw_comparison
 
     last = c.pairs[-1]
@@ -432,4 +437,5 @@ def draw(folder: RunFolder, record: Record, c: Comparison, progress: Progress) -
         polygons=last.measurement.extra,
         orthos=(last.before.ortho, last.after.ortho),
         progress=progress,
+        detail=detail,
     )

@@ -86,6 +86,8 @@ class Shapes:
 class DrawingOptions:
     """What a job may choose; every value is printed in the report."""
 
+    detail: bool = True
+    """Bench lines and thinned triangles too, which plans and CAD files show and a map can do without."""
     finest_cell_m: float = 0.25
     most_cells: int = 9_000_000
     around_lease_m: float = 520.0  # the environment plan shows 500 m round the lease

@@ -424,7 +424,7 @@ def triangle_layer(
     surfaces = [("after", after, later)]
     if before is not None and earlier is not None:
         surfaces.insert(0, ("before", before, earlier))
-    for epoch, survey, surface in surfaces:
+    for epoch, survey, surface in surfaces if options.detail else ():
         part = surface[piece.row0 : piece.row0 + piece.height, piece.col0 : piece.col0 + piece.width]
         tin = thin(
             block_mean(part, coarse),

@@ -98,7 +98,7 @@ def derive(
     grid, later, earlier = canvas.grid, canvas.later, canvas.earlier
     relief = _relief(later)
     lines, interval = layered.contour_layer(later, grid, relief, after.date, level_m, options)
-    benches = layered.bench_lines_of(later, grid, options)
+    benches = layered.bench_lines_of(later, grid, options) if options.detail else []
     triangles, reached = layered.triangle_layer(earlier, later, before, after, grid, shapes, options)
     layers = [
         *layered.outline_layers(shapes),

@@ -57,7 +57,12 @@ class Options:
         from survey.report.options import FORMATS
 
         wanted = self.reports or ("all" if command == "run" else "html")
-        return {"all": FORMATS, "html": ("html", "kml"), "none": ()}[wanted]
+        lean = ("html", "kml", "sheets") if command == "assess" else ("html", "kml")
+        return {"all": FORMATS, "html": lean, "none": ()}[wanted]
+
+    def detailed(self, command: str) -> bool:
+        """Whether any format is drawn that shows more than the map does."""
+        return bool({"pdf", "plans", "dxf", "landxml", "str", "tables"} & set(self.formats(command)))
 
     def public(self) -> dict[str, Any]:
         """The options that say what was asked for: for the record, and for its digest."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from survey.grid import Grid
-from survey.pipelines.drawing_inputs import Epoch, LeaseShape, NamedShape, Shapes
+from survey.pipelines.drawing_inputs import DrawingOptions, Epoch, LeaseShape, NamedShape, Shapes
 from survey.pipelines.drawings import derive
 from survey.pipelines.runs import write_record
 from survey.record import Finding, Record, Site, canonical
@@ -51,8 +51,12 @@ def draw_comparison(
     polygons: Sequence[tuple[str, BaseGeometry]],
     orthos: tuple[Ortho | None, Ortho | None],
     progress: Progress,
+    detail: bool = True,
 ) -> Record:
-    """Write layers, pictures, sites and findings; the record with what was drawn."""
+    """Write layers, pictures, sites and findings; the record with what was drawn.
+
+    ``detail``: also what only plans and CAD files show.
+    """
     m = measurement
     progress.stage("drawing maps and layers")
     grid, before, after, _ = means(list(m.coarse), m.job)
@@ -78,6 +82,7 @@ def draw_comparison(
         ),
         level_m=m.level_m,
         findings=record.findings,
+        options=DrawingOptions(detail=detail),
     )
     record = record.model_copy(update={"settings": record.settings | {"drawing": drawing}})
     folder.write_text("sites.geojson", sites_geojson(found.sites, m.job.crs_wkt))
