@@ -30,7 +30,7 @@ from survey.pipelines.assess_parts import (
 from survey.pipelines.assess_targets import Target, from_polygons, from_sites, settle_overlaps
 from survey.pipelines.epochs import Opened, agreed, open_epochs, open_lease, open_registry, survey_part
 from survey.pipelines.inputs import Inputs, open_inputs
-from survey.pipelines.runs import run_folder
+from survey.pipelines.runs import engine_for, run_folder
 from survey.pipelines.software import software
 from survey.record import Clock, Note, Record, Site, from_json
 from survey.record_assess import Assessment
@@ -89,20 +89,21 @@ def run_assess(job: Job, options: Options, progress: Progress) -> Record:
     SurveyError
         An input cannot be used; nothing is left behind.
     """
-    from survey.blocks import Engine
-    from survey.pipelines.assess_publish import publish_assessments
+    from survey.pipelines.assess_publish import draw_assessments
+    from survey.pipelines.publish import finish
 
     started = datetime.now(UTC)
     progress.stage("reading the job's files")
     with (
-        Engine(options.workers, options.scheduler, progress) as engine,
-        open_inputs(job, threads=engine.width if engine.local else 2) as inputs,
+        engine_for(options, progress) as engine,
+        open_inputs(job, threads=engine.threads) as inputs,
         run_folder(job, options, "assess", inputs.digest_inputs()) as folder,
     ):
         if folder.up_to_date is not None:
             return from_json(folder.up_to_date)
         drawn = assess(job, inputs, engine, progress, started, options)
-        return publish_assessments(folder, drawn, job, progress)
+        record = draw_assessments(folder, drawn.record, drawn, progress)
+        return finish(folder, record, job, options, progress)
 
 
 def assess(

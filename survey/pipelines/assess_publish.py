@@ -14,8 +14,7 @@ from survey.grid import Bounds, Grid
 from survey.pipelines.assess_from_points import Gridded
 from survey.pipelines.drawing_inputs import Epoch, LeaseShape, NamedShape, Shapes
 from survey.pipelines.drawings import derive
-from survey.pipelines.publish import HeldHeights, report_options, sites_geojson, write_findings
-from survey.pipelines.runs import write_record
+from survey.pipelines.publish import HeldHeights, sites_geojson, write_findings
 from survey.record import Record
 from survey.report.gpkg import Layer, add_layers
 from survey.report.pictures import Picture, read_index, save, write_index
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from survey.archive import RunFolder
     from survey.pipelines.assess import Drawn, Surveyed
     from survey.pipelines.assess_ground import Read
-    from survey.pipelines.job import Job
     from survey.pipelines.progress import Progress
     from survey.record_assess import Assessment
 
@@ -59,10 +57,57 @@ class _Later:
         return self.read_both(piece)[0]
 
 
-def publish_assessments(folder: RunFolder, drawn: Drawn, job: Job, progress: Progress) -> Record:
-    """Write layers, pictures and reports, and last the record."""
+@dataclass(frozen=True)
+class _Canvas:
+    """What an assessment is drawn on."""
+
+    grid: Grid
+    after: Epoch
+    before: Epoch | None
+    views: list[View]
+    chips: list[tuple[str, str | None, Any, tuple[float, float]]]
+
+
+def draw_assessments(folder: RunFolder, record: Record, drawn: Drawn, progress: Progress) -> Record:
+    """Write layers, pictures, sites and findings; the record with what was drawn."""
+    canvas = _canvas(drawn)
+    run_dir = folder.path("results.gpkg").parent
+    progress.stage("drawing maps and layers")
+    by_id = {site.id: site for site in record.sites}
+    sites = [(by_id[a.id], polygon) for a, polygon in drawn.assessed]
+    drawing = derive(
+        run_dir,
+        grid=canvas.grid,
+        after=canvas.after,
+        before=canvas.before,
+        shapes=shapes_of(drawn, sites),
+        level_m=_level(drawn.surveyed),
+    )
+    folder.write_text("sites.geojson", sites_geojson(sites, canvas.grid.crs_wkt))
+    write_findings(folder, record.findings)
+    _add(folder, drawn, canvas, progress)
+    return record.model_copy(update={"settings": record.settings | {"drawing": drawing}})
+
+
+def add_assessments(folder: RunFolder, drawn: Drawn, progress: Progress) -> None:
+    """Add what the sheets are drawn from to the layers and pictures of a run that has drawn its own."""
+    _add(folder, drawn, _canvas(drawn), progress)
+
+
+def _add(folder: RunFolder, drawn: Drawn, canvas: _Canvas, progress: Progress) -> None:
+    run_dir = folder.path("results.gpkg~").parent
+    add_layers(run_dir / "results.gpkg", corner_layers(drawn.assessed), canvas.grid.crs_wkt)
+    pictures = read_index(run_dir)
+    progress.stage("drawing sheets", len(canvas.views))
+    for number, view in enumerate(canvas.views, start=1):
+        pictures += sheet_pictures(run_dir, number, view, canvas.chips)
+        progress.advance()
+    write_index(run_dir, pictures)
+
+
+def _canvas(drawn: Drawn) -> _Canvas:
     if drawn.surveyed is None:
-        return _publish_points(folder, drawn, job, progress)
+        return _canvas_of_points(drawn)
     s = drawn.surveyed
     m = s.pair
     if m is not None:
@@ -84,10 +129,10 @@ def publish_assessments(folder: RunFolder, drawn: Drawn, job: Job, progress: Pro
     chips = [("after", after.date, s.after.ortho, move)]
     if s.earlier is not None and s.earlier.ortho is not None:
         chips.insert(0, ("before", s.earlier.date, s.earlier.ortho, (0.0, 0.0)))
-    return _publish(folder, drawn, job, progress, grid, after, before, views, chips)
+    return _Canvas(grid, after, before, views, chips)
 
 
-def _publish_points(folder: RunFolder, drawn: Drawn, job: Job, progress: Progress) -> Record:
+def _canvas_of_points(drawn: Drawn) -> _Canvas:
     """Sites from points: the drawing step is given the triangles of the first, on cells."""
     views = [
         View(a, polygon, g.grid, g.surface, g.base)
@@ -95,7 +140,7 @@ def _publish_points(folder: RunFolder, drawn: Drawn, job: Job, progress: Progres
     ]
     whole = merged(drawn.gridded)
     date = drawn.assessed[0][0].survey_date or ""
-    return _publish(folder, drawn, job, progress, whole.grid, Epoch(date, whole), None, views, [])
+    return _Canvas(whole.grid, Epoch(date, whole), None, views, [])
 
 
 def merged(grids: Sequence[Gridded]) -> Gridded:
@@ -120,46 +165,6 @@ def merged(grids: Sequence[Gridded]) -> Gridded:
         found[here] = g.surface[i[here], j[here]]
         surface = np.where(np.isfinite(found), found, surface)
     return Gridded(grid, surface, surface)
-
-
-def _publish(
-    folder: RunFolder,
-    drawn: Drawn,
-    job: Job,
-    progress: Progress,
-    grid: Grid,
-    after: Epoch,
-    before: Epoch | None,
-    views: Sequence[View],
-    chips: Sequence[tuple[str, str | None, Any, tuple[float, float]]],
-) -> Record:
-    from survey.report import write_all
-
-    record, run_dir = drawn.record, folder.path("results.gpkg").parent
-    progress.stage("drawing maps and layers")
-    by_id = {site.id: site for site in record.sites}
-    sites = [(by_id[a.id], polygon) for a, polygon in drawn.assessed]
-    drawing = derive(
-        run_dir,
-        grid=grid,
-        after=after,
-        before=before,
-        shapes=shapes_of(drawn, sites),
-        level_m=_level(drawn.surveyed),
-    )
-    add_layers(run_dir / "results.gpkg", corner_layers(drawn.assessed), grid.crs_wkt)
-    pictures = read_index(run_dir)
-    progress.stage("drawing sheets", len(views))
-    for number, view in enumerate(views, start=1):
-        pictures += sheet_pictures(run_dir, number, view, chips)
-        progress.advance()
-    write_index(run_dir, pictures)
-    record = record.model_copy(update={"settings": record.settings | {"drawing": drawing}})
-    folder.write_text("sites.geojson", sites_geojson(sites, grid.crs_wkt))
-    write_findings(folder, record.findings)
-    progress.stage("drawing reports")
-    write_all(run_dir, record, report_options(job))
-    return write_record(folder, record)
 
 
 def _level(surveyed: Surveyed | None) -> float:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from survey.errors import JobError, OutputError
 from survey.imagery.triggers.classify import model_for
 from survey.imagery.triggers.judge import Judge, words_of
-from survey.imagery.triggers.places import Places, outline
+from survey.imagery.triggers.places import Places
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.support import gather
 from survey.imagery.triggers.tracks import day_gaps, walk
@@ -50,37 +50,55 @@ def run_triggers(job: Job, options: Options, progress: Progress, outcomes: Seque
     SurveyError
         An input cannot be used; the former run and its state are still there.
     """
-    from survey.blocks import Engine
     from survey.pipelines.inputs import open_inputs
-    from survey.pipelines.runs import run_digest, write_record
+    from survey.pipelines.runs import engine_for, run_digest, write_record
 
     started = datetime.now(UTC)
     outcomes = tuple(outcomes) or tuple(getattr(options, "outcomes", ()))
     progress.stage("reading the job's files")
     with (
-        Engine(options.workers, options.scheduler, progress) as engine,
-        open_inputs(job, threads=engine.width if engine.local else 2) as inputs,
+        engine_for(options, progress) as engine,
+        open_inputs(job, threads=engine.threads) as inputs,
     ):
-        watched = understand(job, inputs, engine.width if engine.local else 2)
-        pairs = [(s.key, s.date.isoformat()) for s in watched.shelf.scenes]
-        pairs += list(inputs.digest_inputs().items())
+        watched = understand(job, inputs, engine.threads)
+        pairs = [*scene_pairs(watched), *inputs.digest_inputs().items()]
         with _folder(job, options, run_digest(job, options, "triggers", pairs), outcomes) as folder:
             if folder.up_to_date is not None:
                 return from_json(folder.up_to_date)
-            with working_state(options.out, job.id) as path:
-                with Store(path) as store:
-                    result = watch(job, watched, store, engine, progress, options.tile)
-                    if outcomes:
-                        enter_outcomes(store, outcomes, result.as_of)
-                        result = judge(job, watched, store, result.scan, progress)
-                    progress.stage("writing triggers")
-                    record = _write(folder, job, inputs, watched, store, result, started)
-                    with store.transaction():
-                        _remember(store, result.alerts)
-                    store.copy_to(folder.path(STATE))
-                record = write_record(folder, record)
+            record = watch_into(folder, job, inputs, watched, engine, options, progress, started, outcomes)
+            record = write_record(folder, record)
         # Only now is the new run in place, and the working copy no longer needed.
         forget_working_state(options.out, job.id)
+        return record
+
+
+def scene_pairs(watched: Watched) -> list[tuple[str, str]]:
+    """What says which scenes were looked at, for the digest of a run."""
+    return [(s.key, s.date.isoformat()) for s in watched.shelf.scenes]
+
+
+def watch_into(
+    folder: RunFolder,
+    job: Job,
+    inputs: Inputs,
+    watched: Watched,
+    engine: Any,
+    options: Options,
+    progress: Progress,
+    started: datetime,
+    outcomes: Sequence[str] = (),
+) -> Record:
+    """Look, judge, and write triggers and state into a run folder; the record, not yet written."""
+    with working_state(options.out, job.id) as path, Store(path) as store:
+        result = watch(job, watched, store, engine, progress, options.tile)
+        if outcomes:
+            enter_outcomes(store, outcomes, result.as_of)
+            result = judge(job, watched, store, result.scan, progress)
+        progress.stage("writing triggers")
+        record = _write(folder, job, inputs, watched, store, result, started)
+        with store.transaction():
+            _remember(store, result.alerts)
+        store.copy_to(folder.path(STATE))
         return record
 
 
@@ -201,8 +219,10 @@ def judge(job: Job, watched: Watched, store: Store, found: Scan, progress: Progr
     if short:
         common += [tuple(w) for s in scenes for w in s.fit["common"]]
 
+    close = places.near_lease(*grid.east_north(support.rows, support.cols))
+
     def near(of: Any, cells: Any) -> bool:
-        return places.near_lease(outline(of.cell[cells], grid))
+        return bool(close[cells].any())
 
     assess = Judge(
         bands,
@@ -508,7 +528,7 @@ def _section(
             for z in ("lease", "buffer", "ring", "beyond")
         },
         "triggers": [{**a.properties, "evidence": a.evidence, "chip": chips.get(a.id)} for a in listed],
-        "dismissed": [{**a.properties, "evidence": a.evidence} for a in result.alerts if not a.listed],
+        "dismissed": [a.properties for a in result.alerts if not a.listed],
         "withdrawn": result.withdrawn,
         "baseline": {
             "scenes": [
