@@ -12,7 +12,14 @@ import numpy as np
 
 from survey.boundary.coverage import FULL
 from survey.errors import InputRefused
-from survey.pipelines.assess_ground import Read, lay_stage, reader_of, reader_of_pair, weights_on
+from survey.pipelines.assess_ground import (
+    Read,
+    disturbed_ground,
+    lay_stage,
+    reader_of,
+    reader_of_pair,
+    weights_on,
+)
 from survey.pipelines.assess_measure import EARLIER, SURFACE, Measured, Wish, measure
 from survey.pipelines.assess_parts import (
     base_part,
@@ -168,7 +175,12 @@ def _survey(
     if before is not None:
         remarks += agreed(before, after, job) if before.reference is not None else ()
         pair = _pair(job, inputs, engine, before, after, zones or _zones_of(targets, grid), targets)
-    disturbed = tuple(_changes(pair)) if pair is not None else ()
+    if pair is not None:
+        disturbed = tuple(_changes(pair))
+    elif ask.base in ("level", "surface"):
+        disturbed = ()
+    else:
+        disturbed = disturbed_ground(after, targets, engine)
     read = reader_of(after.surface) if pair is None else reader_of_pair(pair)
     surveyed = Surveyed(
         grid if pair is None else pair.job,

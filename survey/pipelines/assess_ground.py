@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,11 @@ from survey.grid import Bounds, Grid
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from survey.blocks import Engine
     from survey.dem.surface import Surface
     from survey.imagery.ortho import Ortho
+    from survey.pipelines.assess_targets import Target
+    from survey.pipelines.epochs import Opened
     from survey.pipelines.pair import Measurement
 
 Read = Callable[[Grid], tuple["NDArray[np.float32]", "NDArray[np.float32] | None"]]
@@ -29,6 +32,7 @@ _AROUND = 3.0  # outline lengths of ground on every side, for trials
 _LEAST_AROUND_M = 60.0
 _MOST_AROUND_M = 1500.0
 _STEEP_DEG = 50.0  # natural ground near a mine is not steeper; mine faces are
+_LEAST_SITE_M2, _LEAST_SITE_M = 20.0, 0.3  # smaller pits and heaps do not spoil a trial
 _STRIP_CELLS = 16_000_000
 _COVER_CELL_M = 0.5
 _PLANT, _WATER = 0.6, 0.5  # probability from which ground is not bare
@@ -121,7 +125,7 @@ def lay_stage(
     """
     bounds = Bounds(*polygon.bounds)
     length = max(bounds.east - bounds.west, bounds.north - bounds.south)
-    reach = min(max(_AROUND * length, _LEAST_AROUND_M), _MOST_AROUND_M) if wide else max(0.5 * length, 20.0)
+    reach = reach_of(bounds) if wide else max(0.5 * length, 20.0)
     piece = job.covering(bounds.grown(reach))
     block = max(1, math.ceil(math.sqrt(piece.height * piece.width / MOST_CELLS)))
     grid = coarsened(piece, block)
@@ -154,6 +158,57 @@ def lay_stage(
                 natural &= ~plants
                 untouched &= ~plants
     return Stage(grid, block, surface, before, natural, untouched & natural, tuple(remarks))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a surface as a surface of its own, for searches that begin at their grid's corner."""
+
+    surface: Surface
+    piece: Grid
+
+    @property
+    def grid(self) -> Grid:
+        return self.piece.origin_here()
+
+    def read(self, piece: Grid) -> NDArray[np.float32]:
+        own = self.surface.grid
+        return self.surface.read(
+            replace(
+                own,
+                height=piece.height,
+                width=piece.width,
+                row0=self.piece.row0 + piece.row0,
+                col0=self.piece.col0 + piece.col0,
+            )
+        )
+
+
+def disturbed_ground(after: Opened, targets: Sequence[Target], engine: Engine) -> tuple[Any, ...]:
+    """Outlines of pits and heaps that one survey shows around the targets: no ground to try a base on."""
+    from survey.pipelines.existing_scan import scan
+    from survey.volumetrics.existing import Look
+
+    grid = after.surface.grid
+    boxes = [Bounds(*t.polygon.bounds) for t in targets]
+    reach = [reach_of(b) for b in boxes]
+    whole = Bounds(
+        min(b.west - r for b, r in zip(boxes, reach, strict=True)),
+        min(b.south - r for b, r in zip(boxes, reach, strict=True)),
+        max(b.east + r for b, r in zip(boxes, reach, strict=True)),
+        max(b.north + r for b, r in zip(boxes, reach, strict=True)),
+    )
+    piece = grid.covering(whole)
+    if not piece.height or not piece.width:
+        return ()
+    found = scan(_Part(after.surface, piece), Look(), engine, after.ortho, _LEAST_SITE_M2, _LEAST_SITE_M)
+    return tuple(body.outline for body in found.bodies if body.probability >= 0.5)
+
+
+def reach_of(bounds: Bounds) -> float:
+    """How much ground around an outline is read for trials, metres."""
+    length = max(bounds.east - bounds.west, bounds.north - bounds.south)
+    return min(max(_AROUND * length, _LEAST_AROUND_M), _MOST_AROUND_M)
 
 
 def weights_on(grid: Grid, polygon: Any) -> NDArray[np.uint16]:

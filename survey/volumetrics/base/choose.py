@@ -239,8 +239,8 @@ def _smaller(
     """Errors of copies of half and a quarter of the size, carried up to full size.
 
     The outline is drawn with blocks two or four times as large and laid on ground of the working blocks. The
-    error of a mean height grows with size as a power between ½ and 2: from the two sizes if both can be
-    tried, else 1½ (natural relief lies between 1, a fractal plain, and 2, a smooth hill).
+    error of a mean height grows with size as a power between 1, on rough plains, and 3, between smooth hills:
+    as it grew between the two sizes if both can be tried, else 2. Noise hides growth, so never less than 1.
     """
     found = {}
     for shrink in (2, 4):
@@ -270,10 +270,10 @@ def _smaller(
         return None
     shrink = min(found)
     places, relative = found[shrink]
-    power = np.full(relative.shape[1], 1.5)
+    power = np.full(relative.shape[1], 2.0)
     if len(found) == 2:
         two, four = (np.sqrt(np.mean(found[s][1] ** 2, axis=0)) for s in (2, 4))
-        power = np.clip(np.log2(np.maximum(two, 1e-12) / np.maximum(four, 1e-12)), 0.5, 2.0)
+        power = np.clip(np.log2(np.maximum(two, 1e-12) / np.maximum(four, 1e-12)), 1.0, 3.0)
     return places, relative * shrink**power * frame.area_m2
 
 

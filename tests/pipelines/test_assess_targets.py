@@ -1,0 +1,78 @@
+"""Outlines that overlap are counted once, whatever their number and order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from survey.errors import InputRefused
+from survey.pipelines.assess_targets import MOST_VERTICES, Target, drawn, from_polygons, settle_overlaps
+
+
+def square(x, y, side):
+    return shapely.box(x, y, x + side, y + side)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(2, 15)),
+        min_size=1,
+        max_size=6,
+        unique=True,
+    )
+)
+def test_the_grounds_of_all_outlines_make_their_union(boxes):
+    targets = [Target(f"t{k}", square(*box), k) for k, box in enumerate(boxes)]
+    try:
+        settled = settle_overlaps(targets)
+    except InputRefused:
+        # Equal outlines, or one that smaller ones cover wholly.
+        return
+    nested = {name for t in settled for name in t.within}
+    own = [t.polygon for t in settled if t.id not in nested]
+    assert sum(p.area for p in own) >= shapely.union_all([t.polygon for t in targets]).area - 1e-6
+    # Without nesting nothing is counted twice either.
+    if not nested:
+        assert sum(p.area for p in own) == pytest.approx(shapely.union_all([t.polygon for t in targets]).area)
+
+
+def test_the_order_in_the_file_does_not_matter_but_among_equals():
+    a, b = square(0, 0, 10), square(6, 6, 8)
+    one = {t.id: t.polygon for t in settle_overlaps([Target("a", a, 0), Target("b", b, 1)])}
+    two = {t.id: t.polygon for t in settle_overlaps([Target("b", b, 0), Target("a", a, 1)])}
+    assert one["a"].equals(two["a"])
+    assert one["b"].equals(two["b"])
+    assert one["b"].area == 64  # the smaller keeps what they share
+
+
+def test_inner_outlines_come_first():
+    order = settle_overlaps([Target("out", square(0, 0, 20), 0), Target("in", square(5, 5, 4), 1)])
+    assert [t.id for t in order] == ["in", "out"]
+    assert order[1].within == ("in",)
+    assert order[1].polygon.area == 400
+
+
+def test_one_outline_twice_is_refused_or_nested_never_doubled():
+    twice = [Target("a", square(0, 0, 5), 0), Target("b", square(0, 0, 5), 1)]
+    settled = settle_overlaps(twice)
+    assert settled[1].within == ("a",)
+
+
+def test_names_are_kept_and_made_unique():
+    targets = from_polygons([("Pit", square(0, 0, 1)), ("Pit", square(2, 2, 1)), ("", square(4, 4, 1))])
+    assert [t.id for t in targets] == ["Pit", "Pit (2)", "site 3"]
+
+
+def test_a_detected_outline_is_drawn_with_few_corners_within_a_cell():
+    """A disc in cells of half a metre."""
+    cell = 0.5
+    row, col = np.nonzero(np.hypot(*(np.mgrid[-60:61, -60:61])) <= 50)
+    cells = shapely.union_all(shapely.box(col * cell, row * cell, (col + 1) * cell, (row + 1) * cell))
+    simple = drawn(cells, cell)
+    assert shapely.get_num_coordinates(simple) <= MOST_VERTICES
+    assert simple.area == pytest.approx(cells.area, rel=0.02)
+    assert shapely.hausdorff_distance(simple.exterior, cells.exterior) < 2 * cell
