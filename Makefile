@@ -27,8 +27,15 @@ $(READY): requirements.lock pyproject.toml tools/environment.sh
 demo: $(READY) ## make the sample deliveries, run the main job on them, say where to look
 	@$(VENV)/bin/survey demo
 
+# Tests marked `browser` drive a real Chromium. Without one they are left out here, aloud, and nowhere else.
 test: $(READY) ## run all tests
-	@$(PY) -m pytest -n $(TEST_WORKERS) --dist worksteal $(TEST_ARGS) < /dev/null
+	@if CHROMIUM=$$(sh tools/chromium.sh); then set --; else \
+	  printf '%s\n' '' \
+	    '*** No Chromium was found: the tests marked "browser" (report.html in a real browser) are LEFT OUT.' \
+	    '*** Install one (apt install chromium), or name one: make test CHROMIUM=/path/to/chrome' '' >&2; \
+	  set -- -m 'not browser'; \
+	fi; export CHROMIUM; \
+	$(PY) -m pytest -n $(TEST_WORKERS) --dist worksteal "$$@" $(TEST_ARGS) < /dev/null
 
 lint: $(READY) ## ruff
 	@$(PY) -m ruff --version > /dev/null 2>&1 || $(VENV)/bin/uv pip install --quiet --python $(PY) "ruff>=0.9"

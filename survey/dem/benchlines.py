@@ -30,6 +30,7 @@ Kind = Literal["crest", "toe"]
 _STEP = 0.5  # of a cell, when walking down a face
 _LEVEL_RUN = 1.5  # cells of ground flatter than a face that end it
 _TOE_REACH = 3.0  # cells within which a walk's foot belongs to a toe line
+_LEAST_ROUND = 4.0  # lengths of a line that the outline of a face is long, at least
 _FACING = 0.35  # cosine between outline's normal and the slope, below which the outline is a flank
 
 
@@ -95,6 +96,9 @@ def bench_lines(
     crests: list[NDArray[np.float64]] = []
     toes: list[NDArray[np.float64]] = []
     for outline in contours(slopes, grid, [least_slope_deg], least_length_m=4 * cell):
+        # A steep thing with a short way round it is a tree, a shed or a boulder, not a face.
+        if outline.closed and outline.length_m < _LEAST_ROUND * least_length_m:
+            continue
         row, col = grid.row_col(outline.line[:, 0], outline.line[:, 1])
         for kind, part in _crests_and_toes(np.column_stack([row, col]), outline.closed, grid, sample):
             (crests if kind == "crest" else toes).append(part)

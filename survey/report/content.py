@@ -341,8 +341,8 @@ def methods(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, l
             words(
                 "method.term" if term.applied else "method.term_not",
                 name=words.named("term", term.name),
-                value=numbers.plain(term.value, 4, sign=True),
-                sigma=numbers.plain(term.sigma, 4),
+                value=numbers.plain(term.value, _places(term.sigma), sign=True),
+                sigma=numbers.plain(term.sigma, _places(term.sigma)),
                 unit=term.unit,
                 why=term.why,
             )
@@ -387,6 +387,13 @@ def methods(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, l
     if notes:
         found.append((words("method.notes"), notes))
     return found
+
+
+def _places(sigma: float) -> int:
+    """Decimals that show two digits of an error: a tilt is a few millionths."""
+    if not math.isfinite(sigma) or sigma <= 0:
+        return 4
+    return min(max(1 - math.floor(math.log10(sigma)), 2), 9)
 
 
 def source_table(record: Record, words: Words, numbers: Numbers) -> Table:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from survey.record import Record
 
 FORMATS = ("html", "pdf", "plans", "sheets", "dxf", "landxml", "str", "kml", "tables")
-"""``report.html``; ``report.pdf``; ``plan-*.pdf``; ``sheet-*.pdf``; ``plan.dxf``; ``surface.xml``; ``surpac/*.str``;
-``sites.kml`` and ``.kmz``; ``tables.xlsx`` and ``tables/*.csv``."""
+"""``report.html``; ``report.pdf``; ``plan-*.pdf``; ``sheet-*.pdf``; ``plan.dxf``; ``surface.xml``;
+``surpac/*.str``; ``sites.kml`` and ``.kmz``; ``tables.xlsx`` and ``tables/*.csv``."""
 
 SHEETS_MM = {"A3": (420, 297), "A2": (594, 420), "A1": (841, 594), "A0": (1189, 841)}
 SCALES = (500, 1000, 2000, 5000)

@@ -107,6 +107,9 @@ class Page:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
     def click(self, x: float, y: float) -> None:
+        # What lies under the pointer is known once the page has been painted where it was scrolled to.
+        self.run("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(() => r(true))))")
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 

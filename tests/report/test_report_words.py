@@ -33,6 +33,7 @@ def test_hindi_is_written_in_devanagari():
         "plan.of",
         "site.title",
         "sites.chip",
+        "apparent",
     }
 
 

@@ -271,7 +271,9 @@ def _contours(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Lab
         is_index = bool(_on_interval(np.array([level]), 5 * look.contour_m)[0])
         for line in _coordinates(shape):
             on_paper = thinned(smoothed(view.place(line)), _THIN_MM)
-            if len(on_paper) < 2 or np.hypot(*np.diff(on_paper, axis=0).T).sum() < 3.0:
+            # A ring no larger than a letter is a tree or a stone.
+            ring = bool(np.array_equal(line[0], line[-1]))
+            if len(on_paper) < 2 or np.hypot(*np.diff(on_paper, axis=0).T).sum() < (12.0 if ring else 3.0):
                 continue
             if is_index:
                 heavy.append((level, on_paper))

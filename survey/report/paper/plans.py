@@ -202,7 +202,7 @@ def _background(run: RunFolder, plan: Plan, view: View, drawings: Drawings) -> d
         "y": y,
         "width": (b.east - b.west) * 1000 / view.scale,
         "height": (b.north - b.south) * 1000 / view.scale,
-        "veil": 55,
+        "veil": 65,
     }
 
 

@@ -18,6 +18,7 @@ from survey.report.words import Words
 
 _MAP_WIDTH, _MAP_HEIGHT = 128.0, 104.0
 _TEXT_WIDTH = 171.0
+_MOST_DISMISSED = 40  # the largest
 _MOST_SITES = 60  # with their cards; all stand in the table
 
 
@@ -175,9 +176,10 @@ def _dismissed(record: Any, words: Words, numbers: Numbers) -> dict[str, Any] | 
             numbers.volume(d.cut_m3),
             numbers.volume(d.fill_m3),
         ]
-        for d in record.dismissed
+        for d in sorted(record.dismissed, key=lambda d: (-d.area_m2, d.id))[:_MOST_DISMISSED]
     ]
-    return {"heads": heads, "rows": rows}
+    left = len(record.dismissed) - len(rows)
+    return {"heads": heads, "rows": rows, "more": words("dismissed.more", n=left) if left else ""}
 
 
 def _findings(record: Any, words: Words) -> list[dict[str, str]]:
