@@ -110,8 +110,17 @@ def choose_lease(
         note = f"The {len(found)} blocks of the table ({labels}) were taken as parts of one lease."
         parts = tuple(part for c in found for part in c.parts)
         return Candidate("lease", 2, parts, None), [Remark("lease-parts", note)]
-    if len(found) == 1 and not (found[0].rank < 2 and any(_rank(line) == 2 for line in open_lines)):
-        return _only(drawing, found, [])
+    better = [line for line in open_lines if _rank(line) == 2]
+    if better and max(c.rank for c in found) < 2:
+        gap = _gap(better[0].lines[0]) * metres_per_unit
+        raise InputRefused(
+            f"the line {better[0].label!r} is open ({gap:.1f} m between its ends), and the closed outlines, "
+            f"such as {found[0].label!r}, are not called a lease",
+            file=drawing.file,
+            mend="Close the line at the first pillar.",
+        )
+    if len(found) == 1:
+        return found[0], []
     for rank in (2, 1):
         named = [c for c in found if c.rank == rank]
         if len(named) == 1 or (named and len({c.lease_id for c in named}) == 1 and named[0].lease_id):
@@ -135,7 +144,8 @@ def id_of(properties: dict[str, Any]) -> str | None:
 def _only(drawing: Drawing, found: list[Candidate], notes: list[Remark]) -> tuple[Candidate, list[Remark]]:
     if len(found) == 1:
         return found[0], notes
-    if len({c.lease_id for c in found}) == 1 and found[0].lease_id is not None:
+    same = len({c.lease_id for c in found}) == 1 and found[0].lease_id is not None
+    if same and all(c.rank >= 0 for c in found):  # a pit may carry the number of its lease too
         number = found[0].lease_id
         note = f"{len(found)} outlines carry the lease number {number!r} and were taken as its parts."
         parts = tuple(part for c in found for part in c.parts)

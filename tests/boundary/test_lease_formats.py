@@ -483,6 +483,25 @@ def test_gpkg_with_two_leases_lists_them(tmp_path):
     assert "lease-parts" in codes(both)
 
 
+def test_a_pit_with_the_number_of_its_lease_is_no_part_of_it(tmp_path):
+    dump = shapely.transform(LEASE.buffer(-200), lambda xy: xy + 2000)
+    path = write_vector(
+        tmp_path / "a.gpkg", [LEASE, dump], "GPKG", "EPSG:32643", name=["A", "Dump 1"], lease_no=["7", "7"]
+    )
+    with pytest.raises(InputRefused, match=r"2 outlines.*Dump 1"):
+        read_lease(path)
+
+
+def test_an_open_lease_line_beside_a_closed_pit_is_refused(tmp_path):
+    line = kml_ring(corners_lon_lat()).replace("LinearRing", "LineString")
+    pit = kml_polygon(lon_lat(LEASE.buffer(-100)))
+    with pytest.raises(InputRefused, match=r"'Lease' is open .*'Pit'"):
+        kml_lease(tmp_path, kml(placemark("Pit", pit), placemark("Lease", line)))
+    road = kml_ring(corners_lon_lat()).replace("LinearRing", "LineString")
+    lease = kml_lease(tmp_path, kml(placemark("Lease", kml_polygon(lon_lat(LEASE))), placemark("Road", road)))
+    assert lease.polygon.area == pytest.approx(LEASE.area, rel=1e-7)
+
+
 def test_gpkg_without_crs(tmp_path):
     path = write_vector(tmp_path / "a.gpkg", [LEASE], "GPKG", None)
     with pytest.raises(InputRefused, match="does not say in which reference system"):
