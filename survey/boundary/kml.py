@@ -43,7 +43,13 @@ def read_kmz(data: bytes, file: str) -> Drawing:
             entries = archive.infolist()
             if len(entries) > _MAX_ENTRIES:
                 raise InputRefused(f"holds more than {_MAX_ENTRIES:,} files", file=file)
-            kmls = [entry for entry in entries if entry.filename.lower().endswith(".kml")]
+            kmls = [
+                entry
+                for entry in entries
+                if entry.filename.lower().endswith(".kml")
+                # What a Mac puts beside every file is no KML, whatever its name.
+                and not entry.filename.rpartition("/")[2].startswith("._")
+            ]
             mains = [entry for entry in kmls if entry.filename.lower() == "doc.kml"] or kmls
             if not mains:
                 raise InputRefused("holds no KML", expected="a KMZ with doc.kml", file=file)
@@ -55,6 +61,8 @@ def read_kmz(data: bytes, file: str) -> Drawing:
             main = mains[0]
             if main.flag_bits & 1:
                 raise InputRefused("is encrypted", file=file)
+            if main.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise InputRefused("is packed in a way that no KMZ is", expected="deflate", file=file)
             # The sizes in the directory are the sender's word; what is unpacked is counted too.
             if main.file_size > MAX_BYTES or main.file_size > _MAX_RATIO * max(main.compress_size, 1):
                 raise InputRefused(f"unpacks to {main.file_size:,} bytes, too much for a boundary", file=file)
@@ -62,7 +70,7 @@ def read_kmz(data: bytes, file: str) -> Drawing:
                 text = stream.read(MAX_BYTES + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise InputRefused(f"is a damaged KMZ ({error})", file=file) from None
-    except (ValueError, KeyError, IndexError, OverflowError) as error:
+    except (struct.error, ValueError, KeyError, IndexError, OverflowError) as error:
         raise InputRefused(f"is a damaged KMZ ({error})", file=file) from None
     if len(text) > MAX_BYTES:
         raise InputRefused(f"unpacks to more than {MAX_BYTES / 2**20:.0f} MB", file=file)

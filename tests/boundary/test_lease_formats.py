@@ -342,6 +342,15 @@ def test_kmz_refused(tmp_path):
     with pytest.raises(InputRefused, match="unpacks to"):
         read_lease(kmz(doc_kml=good + " " * 80 * 2**20))
     assert "kmz-other-files" in codes(read_lease(kmz(doc_kml=good, b_kml=good)))
+    path = tmp_path / "mac.kmz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("lease.kml", good)
+    with pytest.raises(InputRefused, match="packed in a way"):
+        read_lease(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("lease.kml", good)
+        archive.writestr("__MACOSX/._lease.kml", b"\0\5\x16\7")
+    assert read_lease(path).polygon.area == pytest.approx(LEASE.area, rel=1e-7)
     whole = kmz(doc_kml=good).read_bytes()
     for cut in (3, 10, len(whole) // 2, len(whole) - 10):
         (tmp_path / "cut.kmz").write_bytes(whole[:cut])
