@@ -100,7 +100,7 @@ def find_existing(
     made = scan(
         opened.surface, settings.look, engine, opened.ortho, settings.least_m2, settings.least_m, tile
     )
-    bodies = settle(made.bodies)
+    bodies = [b for b in settle(made.bodies) if b.form.area_m2 >= settings.least_m2]
     chosen = [b for b in bodies if b.probability >= settings.site_from]
     others = [b for b in bodies if settings.listed_from <= b.probability < settings.site_from]
     every = _Neighbours([b.outline for b in (*chosen, *others) if b.probability >= 0.15])

@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 TILE_CELLS = 1024
 """Working cells a side of a tile."""
 _JOINED_M = 1.5  # breaks nearer to each other than twice this belong together
-_LEAST_ZONE_M2 = 12.0
+_LEAST_ZONE = 0.6
+"""Of the smallest site: half of a rim, widened by ``_JOINED_M`` to both sides, covers more than that."""
 _MARGIN_M = (25.0, 120.0)
 _MOST_CELLS = 3_000_000  # of a window
+EVEN = 0.5
 STRENGTHS = (1.0, 2.5)
 """Zones are joined from breaks above their limit, and once more from those well above it, where weak breaks
 (a track, rough ground) have joined what does not belong together."""
@@ -99,7 +101,8 @@ def scan(
     marked = engine.map(
         partial(_mark, surface, look, working, limits), tiles, stage="marking breaks of slope"
     )
-    weak, strong = (_apart(runs.join([m[k] for m in marked])[0], working) for k in range(2))
+    joined = [runs.join([m[k] for m in marked])[0] for k in range(2)]
+    weak, strong = (_apart(j, working, _LEAST_ZONE * least_m2) for j in joined)
     zones = [(STRENGTHS[0], zone) for zone in weak]
     zones += [(STRENGTHS[1], zone) for zone in _split(weak, strong)]
     work = partial(_window, surface, look, working, limits, ortho, least_m2, least_m)
@@ -169,13 +172,13 @@ def _mark(
     return out
 
 
-def _apart(joined: runs.Runs, working: Grid) -> list[runs.Runs]:
+def _apart(joined: runs.Runs, working: Grid, least_m2: float) -> list[runs.Runs]:
     """Zones large enough to hold a site, in reading order of their first cells."""
     if not joined.size:
         return []
     order = np.argsort(joined[:, 3], kind="stable")
     cuts = np.flatnonzero(np.diff(joined[order, 3])) + 1
-    return [zone for zone in np.split(joined[order], cuts) if _area(zone, working) >= _LEAST_ZONE_M2]
+    return [zone for zone in np.split(joined[order], cuts) if _area(zone, working) >= least_m2]
 
 
 def _split(weak: list[runs.Runs], strong: list[runs.Runs]) -> list[runs.Runs]:
@@ -303,10 +306,7 @@ def settle(bodies: Sequence[Seen]) -> list[Seen]:
     """
     import shapely
 
-    order = sorted(
-        range(len(bodies)),
-        key=lambda k: (-_worth(bodies[k]), bodies[k].first, bodies[k].sign),
-    )
+    order = sorted(range(len(bodies)), key=lambda k: (_rank(bodies[k]), bodies[k].first, bodies[k].sign))
     if not order:
         return []
     tree = shapely.STRtree([b.outline for b in bodies])
@@ -323,11 +323,14 @@ def settle(bodies: Sequence[Seen]) -> list[Seen]:
             # A halo: what the ground drawn under one body makes of the slope beside it.
             touching = bodies[k].outline.buffer(1.0).intersection(bodies[other].outline).area
             small = min(bodies[k].outline.area, bodies[other].outline.area)
-            beside = bodies[other].probability < 0.5 and touching > 0.15 * bodies[other].outline.area
+            beside = bodies[other].probability < EVEN and touching > 0.15 * bodies[other].outline.area
             if shared > 0.25 * small or beside:
                 out.add(other)
     return [bodies[k] for k in sorted(kept, key=lambda k: (bodies[k].first, bodies[k].sign))]
 
 
-def _worth(body: Seen) -> float:
-    return body.probability + 0.06 * math.log(max(body.form.area_m2, 1.0) / 40)
+def _rank(body: Seen) -> tuple[bool, float]:
+    """Sites before what is none; among sites size counts a little, so that benches do not share out a pit."""
+    if body.probability < EVEN:
+        return True, -body.probability
+    return False, -body.probability - 0.04 * math.log(max(body.form.area_m2, 1.0) / 40)
