@@ -128,7 +128,7 @@ class Context:
             flag.test,
             True,
             f"Flag ({flag.strength}), {subject}: {flag.message}{causes}",
-            subject=f"{subject} {flag.name}",
+            subject=subject,
             shown=flag.name,
             evidence={
                 "flag": flag.strength,

@@ -4,7 +4,7 @@ finding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -278,10 +278,19 @@ def _open_boundary(filing: Filing) -> None:
             other.problem = error
     if filing.lease is None:
         return
-    for text in section.common_sides:
+    for text in _together(section.common_sides):
         try:
             filing.common.append(
                 read_common_sides(text, filing.lease, folder=filing.job.folder, crs=section.crs)
             )
         except SurveyError as error:
             filing.remarks.append(Remark("common-sides", f"Common sides {text}: {error}", "serious"))
+
+
+def _together(sides: Sequence[str]) -> list[str]:
+    """Sides named by pillars as one text, since the corner between two common sides is exempt too; files
+    apart.
+    """
+    files = [text for text in sides if Path(text).suffix]
+    named = [text for text in sides if not Path(text).suffix]
+    return ([", ".join(named)] if named else []) + files

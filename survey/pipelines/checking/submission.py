@@ -123,11 +123,11 @@ def _flag_pictures(folder: RunFolder, s: Submission) -> list[Drawn]:
         return []
     lease = _lease_shape(s)
     drawn = []
-    for number, (finding_id, flag) in enumerate(s.context.flags[:_MOST_FLAG_PICTURES], start=1):
+    for finding_id, flag in s.context.flags[:_MOST_FLAG_PICTURES]:
         picture = flag_picture(flag, s.seen.plan.surface, s.seen.plan.work, lease)
         if picture is None:
             continue
-        file = f"pictures/flag-{number}.png"
+        file = f"pictures/flag-{len(drawn) + 1}.png"
         folder.write_bytes(file, picture)
         legend = "Orange boxes: where the flag points."
         if flag.picture_says:
