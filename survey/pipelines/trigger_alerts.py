@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from survey.grid import Grid
 from survey.imagery.triggers.classify import Model
+from survey.imagery.triggers.features import middle
 from survey.imagery.triggers.judge import speak
 from survey.imagery.triggers.places import Placement, Places, outline
 from survey.imagery.triggers.product import plain
@@ -184,7 +185,7 @@ def _alert(
         placement,
         properties,
         listed,
-        _evidence(track, support, dates, bands, found.probability),
+        _evidence(track, support, dates, bands, found.probability) if listed else {},
     )
 
 
@@ -201,15 +202,15 @@ def _evidence(
     at = at[at >= 0]
 
     def spectrum(kept: NDArray[np.uint16]) -> dict[str, float]:
-        middle = np.median(plain(kept), axis=0)
+        middle = middle(plain(kept))
         return {b: round(float(v), 4) for b, v in zip(bands, middle, strict=True)}
 
     return {
         "after": spectrum(support.now[at]),
         "before_nearest": spectrum(support.match[at]),
         "before_usual": spectrum(support.usual[at]),
-        "distance_sigma": round(float(np.median(support.distance[at])), 2),
-        "log10_p": round(float(np.median(support.log10_p[at])), 2),
+        "distance_sigma": round(float(middle(support.distance[at])), 2),
+        "log10_p": round(float(middle(support.log10_p[at])), 2),
         "probabilities": {k: round(v, 4) for k, v in probability.items()},
         "looks": [
             {
@@ -241,7 +242,7 @@ def _reasons(
     last = track.hits[-1].t
     at = support.at[last][track.cells]
     at = at[at >= 0]
-    distance, rarity = float(np.median(support.distance[at])), float(np.median(support.log10_p[at]))
+    distance, rarity = float(middle(support.distance[at])), float(middle(support.log10_p[at]))
     out = [
         f"its spectrum was not seen here in {history_looks} earlier scene{'s' if history_looks != 1 else ''}: "
         f"{distance:.1f} σ from the nearest, p = {10**rarity:.2g}",

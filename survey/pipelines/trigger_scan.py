@@ -279,7 +279,6 @@ def baseline_from_json(text: str) -> BaselineFit:
                 **{
                     **s,
                     "line": line,
-                    "shadow": None if s["shadow"] is None else tuple(s["shadow"]),
                     "allowance": tuple(s["allowance"]),
                     "law": tuple(tuple(v) for v in s["law"]),
                     "common": tuple(tuple(v) for v in s["common"]),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from survey.record import Record
 
 WEEK_DAYS = 7
+MOST_ENTRIES = 300
+"""A digest is read by people; beyond this the tables and the map files serve better."""
 _STATE_COLOUR = {"confirmed": "#b2182b", "provisional": "#e08214", "fading": "#878787", "closed": "#bababa"}
 _STATE_SIGN = {"confirmed": "■", "provisional": "▲", "fading": "▽", "closed": "×"}
 _ORDER = {"confirmed": 0, "provisional": 1, "fading": 2, "closed": 3}
@@ -74,6 +76,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "dismissed": (
         "{n} further changes were seen and not listed (crops, clearing, building, water …); they are in record.json.",
         "{n} अन्य परिवर्तन देखे गए पर सूचीबद्ध नहीं (फसल, सफ़ाई, निर्माण, जल …); वे record.json में हैं।",
+    ),
+    "more": (
+        "{n} further triggers of lower rank stand in triggers.csv and triggers.geojson.",
+        "निम्न क्रम के {n} अन्य ट्रिगर triggers.csv तथा triggers.geojson में हैं।",
     ),
     "notes": ("Notes", "टिप्पणियाँ"),
     "map": ("Overview", "अवलोकन मानचित्र"),
@@ -147,13 +153,21 @@ def groups(record: Record, language: str) -> list[Group]:
         district = t["district"] or say(language, "unknown_district")
         lease = t["lease_id"] or say(language, "no_lease")
         by.setdefault((district, lease), []).append(t)
+    ranked = sorted((t for items in by.values() for t in items), key=_rank)
+    shown = {t["id"] for t in ranked[:MOST_ENTRIES]}
+    by = {key: [t for t in items if t["id"] in shown] for key, items in by.items()}
+    by = {key: items for key, items in by.items() if items}
     out = []
     for (district, lease), items in sorted(by.items(), key=lambda pair: _urgency(pair[1])[:3] + pair[0]):
-        ordered = sorted(items, key=lambda t: (_ORDER[t["state"]], -t["excavation_probability"], t["id"]))
+        ordered = sorted(items, key=_rank)
         out.append(
             Group(district, lease, tuple(_entry(t, near.get(t["id"]), since, language) for t in ordered))
         )
     return out
+
+
+def _rank(t: dict[str, Any]) -> tuple[int, float, str]:
+    return _ORDER[t["state"]], -t["excavation_probability"], t["id"]
 
 
 def _urgency(items: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
@@ -270,8 +284,10 @@ def overview_svg(folder: Path, language: str, width: float = 170.0, height: floa
     scale = min((width - 12) / wide, (height - 12) / high)
     x0, y0 = (width - wide * scale) / 2, (height + high * scale) / 2
 
+    west, south = min(xs), min(ys)
+
     def at(p: Sequence[float]) -> tuple[float, float]:
-        return x0 + (p[0] - min(xs)) * shrink * scale, y0 - (p[1] - min(ys)) * scale
+        return x0 + (p[0] - west) * shrink * scale, y0 - (p[1] - south) * scale
 
     def path(geometry: dict[str, Any]) -> str:
         return " ".join(
@@ -292,7 +308,7 @@ def overview_svg(folder: Path, language: str, width: float = 170.0, height: floa
         parts += [
             f'<path d="{path(f["geometry"])}" {style}/>' for f in places if f["properties"]["kind"] == kind
         ]
-    ranked = sorted(triggers, key=lambda f: (-_ORDER[f["properties"]["state"]], f["id"]))
+    ranked = sorted(triggers, key=lambda f: _rank(f["properties"]), reverse=True)[-MOST_ENTRIES:]
     for f in ranked:
         state = f["properties"]["state"]
         parts.append(
@@ -340,11 +356,18 @@ def _common(folder: Path, record: Record, language: str) -> dict[str, Any]:
         "headline": headline(record, language),
         "hit_line": hit_line(record, language),
         "scenes": scene_rows(record, language),
+        "more": _more(record, language),
         "dismissed": say(language, "dismissed", n=len(section.get("dismissed", []))),
         "doubtful": challans.get("doubtful", []),
         "notes": [f"{n.message}" for n in record.notes if n.severity != "info"],
         "words": {key: say(language, key) for key, (text, _) in WORDS.items() if "{" not in text},
     }
+
+
+def _more(record: Record, language: str) -> str:
+    shown = sum(len(group.entries) for group in groups(record, language))
+    left = sum((record.triggers or {}).get("counts", {}).values()) - shown
+    return say(language, "more", n=left) if left > 0 and shown >= MOST_ENTRIES else ""
 
 
 def digest_html(folder: Path, record: Record, language: str) -> str:

@@ -59,13 +59,13 @@ def chip_png(
     if not piece.height or not piece.width:
         return None
     chosen = list(shown_bands(bands))
-    now = after.read(piece)[chosen]
+    now = _picture(after, piece, chosen)
     before = None
     for scene in nearest_season(baseline, after)[:6]:
         clear = scene.read_clear(piece)
         if clear is not None and clear.mean() < 0.8:
             continue
-        found = scene.read(piece)[chosen]
+        found = _picture(scene, piece, chosen)
         if np.isfinite(found).all(0).mean() > 0.8:
             before = found
             break
@@ -86,7 +86,7 @@ def chip_png(
     both.paste(pictures[0], (0, 0))
     both.paste(pictures[1], (PIXELS + 4, 0))
     out = io.BytesIO()
-    both.save(out, "PNG", optimize=True)
+    both.save(out, "PNG", compress_level=6)
     return out.getvalue()
 
 
@@ -108,3 +108,8 @@ def _draw(pen: object, shape: Geometry, piece: Grid) -> None:
         x = (xy[:, 0] - bounds.west) / (bounds.east - bounds.west) * PIXELS
         y = (bounds.north - xy[:, 1]) / (bounds.north - bounds.south) * PIXELS
         pen.line([(float(a), float(b)) for a, b in zip(x, y, strict=True)], fill=(255, 230, 0), width=1)  # type: ignore[attr-defined]
+
+
+def _picture(scene: SceneSource, piece: Grid, chosen: list[int]) -> NDArray[np.float32]:
+    counts = scene.read(piece)[chosen].astype(np.float32)
+    return np.where(counts > 0, counts, np.float32(np.nan))

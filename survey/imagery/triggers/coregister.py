@@ -19,8 +19,12 @@ class Shift:
     rows: float
     cols: float
     spread: float  # cells: 1.4826 · median absolute deviation of the votes
-    votes: int
+    where: list[tuple[float, float]]  # the votes, (rows, cols)
     windows: int
+
+    @property
+    def votes(self) -> int:
+        return len(self.where)
 
     @property
     def known(self) -> bool:
@@ -86,7 +90,7 @@ def find_shift(
     height, width = reference.shape[-2:]
     window = max(16, min(window, int(min(height, width) / 2.5)))
     if min(height, width) < window:
-        return Shift(0.0, 0.0, float("nan"), 0, 0)
+        return Shift(0.0, 0.0, float("nan"), [], 0)
     both = ok_reference & ok_scene
     bands = [(edges(a, both), edges(b, both)) for a, b in zip(reference, scene, strict=True)]
     taper = np.hanning(window + 2)[1:-1]
@@ -117,11 +121,11 @@ def find_shift(
             if found and found[2] >= sharp:
                 votes.append(found[:2])
     if not votes:
-        return Shift(0.0, 0.0, float("nan"), 0, tried)
+        return Shift(0.0, 0.0, float("nan"), [], tried)
     where = np.array(votes)
     centre = np.median(where, axis=0)
     spread = 1.4826 * float(np.median(np.abs(where - centre)))
-    return Shift(float(centre[0]), float(centre[1]), spread, len(votes), tried)
+    return Shift(float(centre[0]), float(centre[1]), spread, votes, tried)
 
 
 def _starts(size: int, window: int) -> list[int]:
@@ -131,42 +135,3 @@ def _starts(size: int, window: int) -> list[int]:
     if starts[-1] + window < size:
         starts.append(size - window)
     return starts
-
-
-def _cubic(t: float) -> NDArray[np.float32]:
-    """Catmull–Rom weights of the cells at −1, 0, 1, 2 for a point ``t`` after cell 0."""
-    return np.array(
-        [
-            -0.5 * t + t * t - 0.5 * t**3,
-            1.0 - 2.5 * t * t + 1.5 * t**3,
-            0.5 * t + 2.0 * t * t - 1.5 * t**3,
-            -0.5 * t * t + 0.5 * t**3,
-        ],
-        np.float32,
-    )
-
-
-def moved(image: NDArray[np.float32], rows: float, cols: float) -> NDArray[np.float32]:
-    """``image`` (…, row, col) sampled at (row + rows, col + cols); NaN where that needs what was not observed."""
-    for axis, shift in ((-2, rows), (-1, cols)):
-        whole = int(np.floor(shift))
-        part = shift - whole
-        size = image.shape[axis]
-        if abs(part) < 1e-6:
-            taps, weights = [whole], np.ones(1, np.float32)
-        else:
-            taps, weights = [whole - 1, whole, whole + 1, whole + 2], _cubic(part)
-        out: NDArray[np.float32] | None = None
-        for tap, weight in zip(taps, weights, strict=True):
-            index = np.clip(np.arange(size) + tap, 0, size - 1)
-            piece = np.take(image, index, axis=axis) * weight
-            out = piece if out is None else out + piece
-        assert out is not None
-        # Beyond the edge the nearest cell was repeated: honest for a fraction of a cell, not for more.
-        beyond = (np.arange(size) + shift < -0.75) | (np.arange(size) + shift > size - 0.25)
-        if beyond.any():
-            edge = [slice(None)] * out.ndim
-            edge[axis] = beyond
-            out[tuple(edge)] = np.nan
-        image = out
-    return image

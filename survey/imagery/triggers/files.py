@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from survey.errors import InputRefused
 from survey.grid import Grid
-from survey.imagery.triggers.coregister import moved
+from survey.imagery.triggers.kernels import moved_counts
+from survey.jit import kernel
 from survey.rasters.describe import DAMAGED
 from survey.rasters.handles import Pin, dataset
 
@@ -178,28 +179,31 @@ class FileScene:
     files: tuple[BandFile, ...]
     mask: MaskFile | None = None
 
-    def read(self, piece: Grid) -> NDArray[np.float32]:
-        out = np.full((self.bands, piece.height, piece.width), np.nan, np.float32)
+    def read(self, piece: Grid) -> NDArray[np.uint16]:
+        if len(self.files) == 1 and [place for _, place in self.files[0].take] == list(range(self.bands)):
+            return _counts(self.files[0], piece)
+        out = np.zeros((self.bands, piece.height, piece.width), np.uint16)
         for file in self.files:
-            got = _reflectance(file, piece)
+            got = _counts(file, piece)
             for k, (_, place) in enumerate(file.take):
                 # Of several files for one band (neighbouring tiles) the first that measured a cell is taken.
-                empty = np.isnan(out[place])
-                out[place][empty] = got[k][empty]
-        return out
+                out[place] = np.where(out[place] == 0, got[k], out[place])
+        # A cell that lacks one band has none.
+        return np.where((out > 0).all(axis=0), out, np.uint16(0))
 
     def read_clear(self, piece: Grid) -> NDArray[np.bool_] | None:
         return None if self.mask is None else _clear(self.mask, piece)
 
 
-def _reflectance(file: BandFile, piece: Grid) -> NDArray[np.float32]:
+def _counts(file: BandFile, piece: Grid) -> NDArray[np.uint16]:
+    """(band, row, col) of one file on a piece of the watch grid."""
     bands = tuple(b for b, _ in file.take)
     offset = lattice_offset(file.affine, file.frame_wkt, piece, max(file.height, file.width))
     if offset is None:
         return _resampled(file, piece, bands)
     row, col = offset[0] + piece.row0, offset[1] + piece.col0
     whole_row, whole_col = math.floor(row + ALIGNED), math.floor(col + ALIGNED)
-    part_row, part_col = row - whole_row, col - whole_col
+    part_row, part_col = max(row - whole_row, 0.0), max(col - whole_col, 0.0)
     between = part_row > ALIGNED or part_col > ALIGNED
     margin = 2 if between else 0
     raw, (top, bottom, left, right) = read_native(
@@ -212,28 +216,42 @@ def _reflectance(file: BandFile, piece: Grid) -> NDArray[np.float32]:
         piece.height + 2 * margin,
         piece.width + 2 * margin,
     )
-    out = np.full((len(bands), piece.height + 2 * margin, piece.width + 2 * margin), np.nan, np.float32)
-    if raw.size:
+    rows, cols = piece.height + 2 * margin, piece.width + 2 * margin
+    found = counted_values(raw, file.scale, file.offset, _missing(file))
+    if found.shape[1:] == (rows, cols):
+        out = found
+    else:
+        out = np.zeros((len(bands), rows, cols), np.uint16)
         r, c = top - whole_row + margin, left - whole_col + margin
-        out[:, r : r + bottom - top, c : c + right - left] = _physical(raw, file)
+        out[:, r : r + bottom - top, c : c + right - left] = found
     if not between:
         return out
-    placed = moved(out, max(part_row, 0.0), max(part_col, 0.0))
-    return np.ascontiguousarray(placed[:, margin:-margin, margin:-margin])
+    return np.ascontiguousarray(moved_counts(out, part_row, part_col)[:, margin:-margin, margin:-margin])
 
 
-def _physical(raw: NDArray[np.generic], file: BandFile) -> NDArray[np.float32]:
-    """Reflectance; NaN where the file says that nothing was measured."""
-    out = raw.astype(np.float32)
-    missing = ~np.isfinite(out).all(0)
-    if file.nodata is not None and not math.isnan(file.nodata):
-        missing |= (raw == np.asarray(file.nodata, np.float64)).all(0)
-    if file.zero_is_missing:
-        missing |= (raw == 0).all(0)
-    out *= np.float32(file.scale)
-    out += np.float32(file.offset)
-    if missing.any():
-        out[:, missing] = np.nan
+def _missing(file: BandFile) -> float:
+    """The number that stands for nothing; NaN if there is none."""
+    if file.nodata is not None:
+        return float(file.nodata)
+    return 0.0 if file.zero_is_missing else math.nan
+
+
+@kernel
+def counted_values(raw: NDArray[np.generic], scale: float, offset: float, missing: float) -> NDArray[np.uint16]:
+    """Counts of reflectance = scale · number + offset, (band, row, col); 0 in every band where any is missing."""
+    bands, rows, cols = raw.shape
+    out = np.zeros((bands, rows, cols), np.uint16)
+    gain, add = scale / 1e-4, offset / 1e-4 + 0.5
+    for r in range(rows):
+        for c in range(cols):
+            whole = True
+            for b in range(bands):
+                v = float(raw[b, r, c])
+                if v == missing or not np.isfinite(v):
+                    whole = False
+            if whole:
+                for b in range(bands):
+                    out[b, r, c] = np.uint16(min(max(raw[b, r, c] * gain + add, 1.0), 65535.0))
     return out
 
 
@@ -278,18 +296,18 @@ def _cells_ratio(affine: tuple[float, ...], frame_wkt: str, grid: Grid) -> float
     return grid.cell_m / side
 
 
-def _resampled(file: BandFile, piece: Grid, bands: tuple[int, ...]) -> NDArray[np.float32]:
+def _resampled(file: BandFile, piece: Grid, bands: tuple[int, ...]) -> NDArray[np.uint16]:
     from rasterio.errors import RasterioError
 
     how = "average" if _cells_ratio(file.affine, file.frame_wkt, piece) > 1.5 else "cubic"
-    missing = file.nodata if file.nodata is not None else (0.0 if file.zero_is_missing else None)
+    missing = _missing(file)
     try:
-        out = _warped(dataset(file.pin), file.frame_wkt, file.affine, piece, bands, missing, how)
+        values = _warped(
+            dataset(file.pin), file.frame_wkt, file.affine, piece, bands, None if math.isnan(missing) else missing, how
+        )
     except RasterioError as error:
         raise InputRefused("cannot be laid on the watch grid", file=file.pin.name, mend=DAMAGED) from error
-    out = out * np.float32(file.scale) + np.float32(file.offset)
-    out[:, ~np.isfinite(out).all(0)] = np.nan
-    return out.astype(np.float32)
+    return counted_values(values, file.scale, file.offset, math.nan)
 
 
 def _clear(mask: MaskFile, piece: Grid) -> NDArray[np.bool_]:

@@ -7,11 +7,12 @@ hundredth of haze over dark water or leaves from looking like a change of the gr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.jit import kernel
+from survey.imagery.triggers.kernels import MOST_COUNTS, UNIT
 
 FLOOR = 0.03
 """ρ₀, reflectance. About the path radiance that atmospheric correction leaves in the visible."""
@@ -114,48 +115,19 @@ def whitener(residuals: NDArray[np.float32], floor: float = 0.012) -> NDArray[np
     return (vectors / np.sqrt(values)).T.astype(np.float32)
 
 
-@kernel
-def _whiten_into(
-    reflectance: NDArray[np.float32],
-    ok: NDArray[np.bool_],
-    gain: NDArray[np.float32],
-    offset: NDArray[np.float32],
-    matrix: NDArray[np.float32],
-    out: NDArray[np.float32],
-) -> None:
-    bands, rows, cols = reflectance.shape
-    logs = np.empty(bands, np.float32)
-    for r in range(rows):
-        for c in range(cols):
-            if not ok[r, c] or np.isnan(reflectance[0, r, c]):
-                for k in range(bands):
-                    out[r, c, k] = np.float32(np.nan)
-                continue
-            for b in range(bands):
-                value = (reflectance[b, r, c] - offset[b]) / gain[b]
-                logs[b] = np.log(max(value, np.float32(0.0)) + np.float32(FLOOR))
-            for k in range(bands):
-                total = np.float32(0.0)
-                for b in range(bands):
-                    total += matrix[k, b] * logs[b]
-                out[r, c, k] = total
+
+@lru_cache(maxsize=80)
+def log_tables(line: Line) -> NDArray[np.float32]:
+    """(band, count): ln(ρ' + ρ₀) of every count, ρ' being the reflectance as the reference would have seen it."""
+    return to_log(reflectance_tables(line))
 
 
-def whitened(
-    reflectance: NDArray[np.float32], ok: NDArray[np.bool_], line: Line, matrix: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """(row, col, band): W · ln(ρ' + ρ₀) of the normalised reflectance ρ'; NaN where not ``ok``."""
-    bands, rows, cols = reflectance.shape
-    out = np.empty((rows, cols, bands), np.float32)
-    _whiten_into(
-        reflectance,
-        ok,
-        np.array(line.gain, np.float32),
-        np.array(line.offset, np.float32),
-        np.ascontiguousarray(matrix, np.float32),
-        out,
-    )
-    return out
+@lru_cache(maxsize=80)
+def reflectance_tables(line: Line) -> NDArray[np.float32]:
+    """(band, count): normalised reflectance of every count, never negative."""
+    counts = np.arange(MOST_COUNTS + 1, dtype=np.float32) * np.float32(UNIT)
+    bands = len(line.gain)
+    return np.maximum(line.undo(np.broadcast_to(counts, (bands, len(counts)))), 0.0).astype(np.float32)
 
 
 def unwhitened(value: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,91 +2,126 @@
 
 "Here" is the cell and its eight neighbours, so that half a cell of misplacement, and an edge that wanders, are
 not new. "Before" is every clear baseline scene. Crops, ploughing, dry and wet seasons are thereby known ground.
-Arrays are cell-major (row, col, band) and whitened: a distance of 1 is one standard deviation in every direction.
+What a whole neighbourhood does at once (drought, haze, a low sun) is taken off first.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from survey.jit import kernel
 from numpy.typing import NDArray
 
+from survey.imagery.triggers.bands import BandSet
+from survey.imagery.triggers.clear import veil_share
+from survey.imagery.triggers.ground import THIN, Look, Past, ndvi, wet
+from survey.imagery.triggers.kernels import block_departure, less_slow, matches, nearest_before, whiten
+from survey.imagery.triggers.lattice import smooth_known
+from survey.imagery.triggers.normalise import Line, log_tables, unwhitened
+from survey.imagery.triggers.product import VEIL, WET
+from survey.imagery.triggers.settings import TriggerSettings
 
-@kernel
-def nearest_before(
-    now: NDArray[np.float32],
-    base: NDArray[np.float32],
-    skip: int,
-    step: int,
-    aside: float,
-) -> tuple[NDArray[np.float32], NDArray[np.int16], NDArray[np.int8], NDArray[np.int16]]:
-    """Squared distance of every ``step``-th cell of ``now`` (row, col, band) to ``base`` (scene, row, col, band).
-
-    NaN in the first band means not observed. ``skip``: a scene of ``base`` to leave out (−1: none). ``aside``: what
-    a match on a neighbour costs (a squared distance), so that a new small pit is not explained by the track beside
-    it at no price. Returns (nearest, scene of the nearest or −1, which neighbour 0–8, number of scenes that saw the
-    place); cells that were not looked at are NaN. Of equal distances the earliest scene and neighbour is taken.
-    """
-    rows, cols, bands = now.shape
-    scenes = base.shape[0]
-    nearest = np.full((rows, cols), np.float32(np.nan), np.float32)
-    which = np.full((rows, cols), np.int16(-1), np.int16)
-    where = np.full((rows, cols), np.int8(4), np.int8)
-    seen = np.zeros((rows, cols), np.int16)
-    price = np.float32(aside)
-    for r in range(0, rows, step):
-        # The scene that fitted the last cell is asked first: a small distance found early prunes all others.
-        guess = 0
-        for c in range(0, cols, step):
-            if np.isnan(now[r, c, 0]):
-                continue
-            best, best_scene, best_where, count = np.float32(1e12), scenes, 9, 0
-            for i in range(scenes):
-                s = guess if i == 0 else (i - 1 if i <= guess else i)
-                if s == skip:
-                    continue
-                if not np.isnan(base[s, r, c, 0]):
-                    count += 1
-                for k in range(9):
-                    # The cell itself first, then its neighbours.
-                    q = (k + 4) % 9
-                    rr, cc = r + q // 3 - 1, c + q % 3 - 1
-                    if rr < 0 or cc < 0 or rr >= rows or cc >= cols:
-                        continue
-                    if np.isnan(base[s, rr, cc, 0]):
-                        continue
-                    total = np.float32(0.0) if q == 4 else price
-                    for b in range(bands):
-                        if total > best:
-                            break
-                        away = now[r, c, b] - base[s, rr, cc, b]
-                        total += away * away
-                    if total < best or (
-                        total == best and (s < best_scene or (s == best_scene and q < best_where))
-                    ):
-                        best, best_scene, best_where = total, s, q
-            if best_scene < scenes:
-                nearest[r, c] = best
-                which[r, c] = best_scene
-                where[r, c] = best_where
-                guess = best_scene
-            seen[r, c] = count
-    return nearest, which, where, seen
+SLOW_BLOCK = 32
+"""Cells along the side of a block of the slow fields: a pit fills far less than half of one at 10 m."""
+SLOW_LEAST = 5
+"""Thinned cells that must be known in a block, of 64."""
 
 
-@kernel
-def take_match(
-    base: NDArray[np.float32], which: NDArray[np.int16], where: NDArray[np.int8]
+@dataclass(frozen=True)
+class Novelty:
+    """How new one look is, (row, col) of a part of a piece. Spectra are whitened, (…, band)."""
+
+    distance: NDArray[np.float32]  # NaN where not looked at, or without enough history
+    now: NDArray[np.float32]
+    base: NDArray[np.float32]  # (scene, row, col, band)
+    which: NDArray[np.int16]
+    where: NDArray[np.int8]
+
+    def match(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(n, band): the nearest of the history at the given cells."""
+        return matches(self.base, self.which, self.where, rows, cols)
+
+
+def slow_lattice(
+    one: Look, line: Line, thin_base: NDArray[np.float32], matrix: NDArray[np.float32], skip: int
 ) -> NDArray[np.float32]:
-    """(row, col, band): the spectrum of ``base`` that was nearest; NaN where there was none."""
-    scenes, rows, cols, bands = base.shape
-    out = np.full((rows, cols, bands), np.float32(np.nan), np.float32)
-    for r in range(rows):
-        for c in range(cols):
-            s = which[r, c]
-            if s < 0:
-                continue
-            rr, cc = r + where[r, c] // 3 - 1, c + where[r, c] % 3 - 1
-            for b in range(bands):
-                out[r, c, b] = base[s, rr, cc, b]
+    """(band, block row, block col): the departure of whole neighbourhoods from their nearest history."""
+    now = whiten(one.counts, one.clear.observed, log_tables(line), matrix, THIN)
+    level = block_departure(now, thin_base, skip, SLOW_BLOCK // THIN, SLOW_LEAST)
+    return smooth_known(level, 0.0)
+
+
+def novelty(
+    one: Look,
+    line: Line,
+    past: Past,
+    thin_base: NDArray[np.float32],
+    base: NDArray[np.float32],
+    matrix: NDArray[np.float32],
+    settings: TriggerSettings,
+    *,
+    part: tuple[slice, slice] | None = None,
+    skip: int = -1,
+    step: int = 1,
+    enough: float = 0.0,
+) -> Novelty:
+    """Hold one look against the history.
+
+    Parameters
+    ----------
+    thin_base, base :
+        Whitened history of the whole piece, thinned, and of ``part`` of it in full.
+    step :
+        Only every such cell is looked at.
+    enough :
+        Distances up to this are as good as none; see ``nearest_before``.
+
+    Suspect cells get a distance too; later looks decide if it counts.
+    """
+    field = slow_lattice(one, line, thin_base, matrix, skip)
+    rows, cols = (slice(0, None), slice(0, None)) if part is None else part
+    ok = np.ascontiguousarray((one.clear.observed | one.clear.suspect)[rows, cols])
+    counts = one.counts if part is None else np.ascontiguousarray(one.counts[:, rows, cols])
+    now = whiten(counts, ok, log_tables(line), matrix, 1)
+    less_slow(now, field, SLOW_BLOCK, rows.start, cols.start)
+    nearest, which, where, seen = nearest_before(now, base, skip, step, settings.aside, enough * enough)
+    least = min(int(settings.least_history), len(base) - (skip >= 0))
+    known = (which >= 0) & (seen >= least)
+    return Novelty(np.where(known, np.sqrt(nearest), np.float32(np.nan)), now, base, which, where)
+
+
+def material(
+    new: Novelty,
+    matrix: NDArray[np.float32],
+    bands: BandSet,
+    rows: NDArray[np.intp],
+    cols: NDArray[np.intp],
+    settings: TriggerSettings,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.uint8]]:
+    """What the given cells are made of: reflectances now and in the nearest history (n, band), whether they are
+    exposed rather than leafy, and their flags."""
+    now = unwhitened(new.now[rows, cols], matrix)
+    match = unwhitened(new.match(rows, cols), matrix)
+    noise = np.maximum(0.03 * match, 0.01)
+    veiled, strength = veil_share(now, match, bands, 1.0 / noise**2)
+    flags = np.zeros(len(now), np.uint8)
+    flags[wet(now.T, bands)] |= WET
+    flags[(veiled > 0.9) & (strength > 0.04)] |= VEIL
+    return now, match, ndvi(now.T, bands) < settings.leafy, flags
+
+
+def counted(
+    new: Novelty,
+    seen: NDArray[np.bool_],
+    matrix: NDArray[np.float32],
+    bands: BandSet,
+    settings: TriggerSettings,
+) -> NDArray[np.float32]:
+    """Distances as they count towards the law of ordinary novelty: of leafy or veiled cells nothing would be
+    made, so they count as nothing; NaN where not looked at."""
+    out = np.where(seen, new.distance, np.float32(np.nan))
+    rows, cols = np.nonzero(np.isfinite(out) & (out > 1.0))
+    _, _, leafless, flags = material(new, matrix, bands, rows, cols, settings)
+    idle = ~leafless | ((flags & VEIL) > 0)
+    out[rows[idle], cols[idle]] = 0.0
     return out

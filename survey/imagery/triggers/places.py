@@ -61,12 +61,16 @@ class Places:
         self.buffer = shapely.buffer(whole, BUFFER_M, quad_segs=32)
         self.ring = shapely.buffer(whole, max(ring_m, BUFFER_M), quad_segs=32)
         self.certain = shapely.buffer(whole, CERTAIN_SIGMAS * sigma_m, quad_segs=16)
+        for part in (self.lease, self.buffer, self.ring):
+            shapely.prepare(part)
         self._tree = shapely.STRtree([p.polygon for p in self.permitted]) if self.permitted else None
 
     def of(self, polygon: Geometry) -> Placement:
         """Zone by the largest share of the area; of equal shares the one nearer to the lease."""
         import shapely
 
+        if not self.ring.intersects(polygon):
+            return self._far(polygon)
         lease = polygon.intersection(self.lease).area
         buffered = polygon.intersection(self.buffer).area
         ringed = polygon.intersection(self.ring).area
@@ -78,10 +82,20 @@ class Places:
         }
         zone = max(ZONES, key=lambda z: (round(areas[z], 3), -ZONES.index(z)))
         certain = polygon.difference(self.certain).area
+        return self._placement(polygon, zone, areas, certain)
+
+    def _far(self, polygon: Geometry) -> Placement:
+        areas: dict[Zone, float] = {"lease": 0.0, "buffer": 0.0, "ring": 0.0, "beyond": polygon.area}
+        return self._placement(polygon, "beyond", areas, polygon.area)
+
+    def _placement(self, polygon: Geometry, zone: Zone, areas: dict[Zone, float], certain: float) -> Placement:
+        import shapely
+
         if self._tree is None:
             return Placement(zone, None, None, None, None, areas, certain)
         near = self.permitted[int(self._tree.nearest(polygon))]
-        inside = [p for p in self.permitted if p.polygon.intersects(polygon)]
+        hits = self._tree.query(polygon, predicate="intersects")
+        inside = [self.permitted[int(i)] for i in sorted(hits)]
         if inside:
             near = max(inside, key=lambda p: (p.polygon.intersection(polygon).area, p.lease_id))
         distance = float(shapely.distance(polygon, near.polygon))
@@ -94,9 +108,13 @@ class Places:
         bearing = math.degrees(math.atan2(x1 - x0, y1 - y0)) % 360.0
         return Placement(zone, near.lease_id, near.district, distance, bearing, areas, certain)
 
-    def near_lease(self, polygon: Geometry) -> bool:
-        """Within lease + 100 m."""
-        return bool(self.buffer.intersects(polygon))
+    def near_lease(self, east: NDArray[np.float64], north: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which points lie within lease + 100 m."""
+        import shapely
+
+        shapely.prepare(self.buffer)
+        found: NDArray[np.bool_] = shapely.contains_xy(self.buffer, east, north)
+        return found
 
     def mask(self, piece: Grid) -> NDArray[np.bool_]:
         """Cells of a piece whose centre lies in a permitted area."""

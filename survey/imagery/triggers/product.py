@@ -12,11 +12,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.imagery.triggers.kernels import UNIT
+
 SUSPECT, WET, VEIL = 1, 2, 4
 """Flags of a cell: looks like cloud and stands alone; open water; a veil over something seen before."""
-
-UNIT = 1e-4
-"""Reflectance of one count."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.grid import Grid
+from survey.imagery.triggers.kernels import UNIT
 
 
 class SceneSource(Protocol):
@@ -22,27 +23,43 @@ class SceneSource(Protocol):
     def key(self) -> str:
         """SHA-256 of everything that was delivered as this scene."""
 
-    def read(self, piece: Grid) -> NDArray[np.float32]:
-        """(band, row, col) reflectance of a piece of the watch grid; NaN where nothing was measured."""
+    def read(self, piece: Grid) -> NDArray[np.uint16]:
+        """(band, row, col) reflectance of a piece of the watch grid in counts of ``UNIT``; 0 in every band where
+        nothing was measured."""
 
     def read_clear(self, piece: Grid) -> NDArray[np.bool_] | None:
         """The delivered mask, True = clear; None without a mask."""
 
 
+def to_counts(reflectance: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Counts of reflectance (band, row, col); a cell that lacks a band has none. Nothing measured is below 1."""
+    seen = np.isfinite(reflectance).all(axis=0)
+    counts = np.clip(np.rint(np.where(seen, reflectance, 0.0) / UNIT), 1, 65535).astype(np.uint16)
+    return np.where(seen, counts, np.uint16(0))
+
+
 @dataclass(frozen=True, eq=False)
 class ArrayScene:
-    """A scene that is already in memory, on the whole watch grid."""
+    """A scene that is already in memory, in counts, on the whole watch grid."""
 
     date: date
     key: str
-    reflectance: NDArray[np.float32]
+    counts: NDArray[np.uint16]
     clear: NDArray[np.bool_] | None = None
 
-    def read(self, piece: Grid) -> NDArray[np.float32]:
-        cut = (slice(piece.row0, piece.row0 + piece.height), slice(piece.col0, piece.col0 + piece.width))
-        return self.reflectance[:, cut[0], cut[1]].astype(np.float32)
+    @classmethod
+    def of(
+        cls, day: date, key: str, reflectance: NDArray[np.float32], clear: NDArray[np.bool_] | None = None
+    ) -> ArrayScene:
+        return cls(day, key, to_counts(reflectance), clear)
+
+    def read(self, piece: Grid) -> NDArray[np.uint16]:
+        rows, cols = _cut(piece)
+        return np.ascontiguousarray(self.counts[:, rows, cols])
 
     def read_clear(self, piece: Grid) -> NDArray[np.bool_] | None:
-        if self.clear is None:
-            return None
-        return self.clear[piece.row0 : piece.row0 + piece.height, piece.col0 : piece.col0 + piece.width]
+        return None if self.clear is None else self.clear[_cut(piece)]
+
+
+def _cut(piece: Grid) -> tuple[slice, slice]:
+    return slice(piece.row0, piece.row0 + piece.height), slice(piece.col0, piece.col0 + piece.width)

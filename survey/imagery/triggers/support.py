@@ -32,14 +32,8 @@ class Support:
     usual: NDArray[np.uint16]
     green: NDArray[np.int8]
     wet_share: NDArray[np.uint8]
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        return self.cell // self.width
-
-    @property
-    def cols(self) -> NDArray[np.int64]:
-        return self.cell % self.width
+    rows: NDArray[np.int64]  # (n,) of the watch grid
+    cols: NDArray[np.int64]
 
 
 def gather(days: Sequence[Sequence[Product]], width: int, bands: int) -> Support:
@@ -88,4 +82,6 @@ def gather(days: Sequence[Sequence[Product]], width: int, bands: int) -> Support
         joined("usual", np.uint16, (bands,)),
         joined("green", np.int8, (2,)),
         joined("wet_share", np.uint8),
+        rows,
+        cols,
     )

@@ -1,0 +1,172 @@
+"""Fit the class coefficients of the triggers on simulated watches, and write them with their provenance.
+
+    python benchmarks/train_triggers.py gather REGIME FIRST COUNT OUT.pkl    # features of objects, seed by seed
+    python benchmarks/train_triggers.py fit GATHERED.pkl …                   # → survey/imagery/triggers/data/classes.json
+
+Seeds below 10000 are for fitting; those from 10000 on are only ever scored (score_triggers.py). A fifth of the
+fitting seeds is left out of each fit to state how well the probabilities hold; the shipped coefficients use all.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+sys.path.insert(0, str(Path(__file__).parent))
+from trigger_bench import make_watch, replay, truth_of
+
+from survey.imagery.triggers.classify import CLASSES, Model
+from survey.imagery.triggers.settings import TriggerSettings
+
+OUT = Path(__file__).parents[1] / "survey" / "imagery" / "triggers" / "data" / "classes.json"
+SWIR = ("swir1_nir", "swir1_nir_more", "swir2_swir1", "swir2_swir1_more")
+LEFT_OUT = ("green_red",)
+"""Not every sensor has green; its absence must not need a model of its own."""
+WHEN = (1, 2, 3, 5, 8)
+"""Objects enter the fit at these numbers of detections, and at their last."""
+PENALTY = 20.0
+HELD_SEEDS = 10_000
+
+
+class _Anything(Model):
+    """Takes everything for digging, so that every object is followed to its end."""
+
+    def __init__(self) -> None:
+        pass
+
+    def probabilities(self, features: dict[str, float]) -> dict[str, float]:
+        return {c: float(c == "excavation") for c in CLASSES}
+
+
+def gather(regime: str, first: int, count: int, out: Path) -> None:
+    settings = TriggerSettings()
+    rows: list[dict[str, Any]] = []
+    for seed in range(first, first + count):
+        start = time.perf_counter()
+        watch = make_watch(regime, seed, settings)
+        seen: list[tuple[int, int, int, dict[str, float], NDArray[np.intp]]] = []
+        walking = replay(watch, _Anything(), settings, seen)
+        last = {number: t for number, t, _, _, _ in seen}
+        for number, t, hits, features, cells in seen:
+            track = walking.tracks[number]
+            if track.merged_into is not None or not (hits in WHEN or t == last[number]):
+                continue
+            dates = [look.t for look in track.hits if look.t <= t]
+            kind = truth_of(watch, watch.support.cell[cells], dates)
+            rows.append({"regime": regime, "seed": seed, "hits": hits, "features": features, "class": kind[0], "kind": kind[1]})
+        print(regime, seed, len(rows), f"{time.perf_counter() - start:.1f} s", flush=True)
+    out.write_bytes(pickle.dumps(rows))
+
+
+def fit_model(name: str, rows: Sequence[dict[str, Any]], features: Sequence[str], penalty: float) -> Model:
+    """Multinomial logistic regression, L2 on standardised features; seeds weigh alike however many objects they show."""
+    x = np.array([[r["features"][f] for f in features] for r in rows])
+    y = np.array([CLASSES.index(r["class"]) for r in rows])
+    seeds = np.array([r["seed"] for r in rows])
+    _, number, per_seed = np.unique(seeds, return_inverse=True, return_counts=True)
+    weight = (1.0 / np.sqrt(per_seed))[number]
+    weight *= len(weight) / weight.sum()
+    centre = np.average(x, axis=0, weights=weight)
+    scale = np.sqrt(np.average((x - centre) ** 2, axis=0, weights=weight)) + 1e-3
+    z = np.clip((x - centre) / scale, -4, 4)
+    k, n, d = len(CLASSES), *z.shape
+    target = np.eye(k)[y]
+
+    def loss(v: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        w, b = v[: k * d].reshape(k, d), v[k * d :]
+        s = z @ w.T + b
+        s -= s.max(1, keepdims=True)
+        p = np.exp(s)
+        p /= p.sum(1, keepdims=True)
+        value = -(weight * np.log(p[np.arange(n), y] + 1e-12)).sum() + 0.5 * penalty * (w**2).sum()
+        g = (p - target) * weight[:, None]
+        return value, np.concatenate([(g.T @ z + penalty * w).ravel(), g.sum(0)])
+
+    found = minimize(loss, np.zeros(k * d + k), jac=True, method="L-BFGS-B", options={"maxiter": 800})
+    w, b = found.x[: k * d].reshape(k, d), found.x[k * d :]
+    return Model(name, tuple(features), centre, scale, w - w.mean(0), b - b.mean(), {})
+
+
+def reliability(p: NDArray[np.float64], true: NDArray[np.bool_]) -> list[dict[str, float]]:
+    """Ten classes of stated probability: mean stated, share true, number."""
+    out = []
+    for low in np.arange(0, 1, 0.1):
+        here = (p >= low) & (p < low + 0.1 + (low > 0.85))
+        if here.any():
+            out.append({"stated": round(float(p[here].mean()), 3), "true": round(float(true[here].mean()), 3), "objects": int(here.sum())})
+    return out
+
+
+def held_out(rows: Sequence[dict[str, Any]], features: Sequence[str], penalty: float) -> dict[str, Any]:
+    """Five-fold over seeds: how the stated probability of excavation holds on seeds that were not used."""
+    seeds = sorted({(r["regime"], r["seed"]) for r in rows})
+    fold = {s: i % 5 for i, s in enumerate(seeds)}
+    p, true = [], []
+    for k in range(5):
+        train = [r for r in rows if fold[r["regime"], r["seed"]] != k]
+        test = [r for r in rows if fold[r["regime"], r["seed"]] == k]
+        model = fit_model("", train, features, penalty)
+        p += [model.probabilities(r["features"])["excavation"] for r in test]
+        true += [r["class"] == "excavation" for r in test]
+    pa, ta = np.array(p), np.array(true)
+    order = np.argsort(pa)
+    rank = np.empty(len(pa))
+    rank[order] = np.arange(len(pa))
+    n1 = int(ta.sum())
+    area = (rank[ta].sum() - n1 * (n1 - 1) / 2) / max(1, n1 * (len(ta) - n1))
+    return {"auc": round(float(area), 4), "brier": round(float(((pa - ta) ** 2).mean()), 4), "reliability": reliability(pa, ta)}
+
+
+def fit(files: Sequence[Path]) -> None:
+    rows = [r for f in files for r in pickle.loads(f.read_bytes())]
+    if any(r["seed"] >= HELD_SEEDS for r in rows):
+        sys.exit("seeds from 10000 on are kept for scoring")
+    every = sorted({f for r in rows for f in r["features"]} - set(LEFT_OUT))
+    plain = [f for f in every if f not in SWIR]
+    series = [r for r in rows if not r["regime"].startswith("pair")]
+    pairs = [r for r in rows if r["regime"].startswith("pair")]
+    wanted = {
+        "swir-series": ([r for r in series if "swir1_nir" in r["features"]], every),
+        "no-swir-series": (series, plain),
+        "swir-pair": (pairs, every),
+        "no-swir-pair": (pairs, plain),
+    }
+    out = {}
+    for name, (chosen, features) in wanted.items():
+        model = fit_model(name, chosen, features, PENALTY)
+        held = held_out(chosen, features, PENALTY)
+        data = model.to_json()
+        data["provenance"] = {
+            "how": "benchmarks/train_triggers.py on survey.sample_data.satellite; multinomial logistic regression",
+            "penalty": PENALTY,
+            "seeds": {
+                r: [min(s), max(s), len(s)]
+                for r in sorted({r["regime"] for r in chosen})
+                if (s := {x["seed"] for x in chosen if x["regime"] == r})
+            },
+            "objects": len(chosen),
+            "of_which": {c: sum(r["class"] == c for r in chosen) for c in CLASSES},
+            "left_out_seeds": held,
+        }
+        out[name] = data
+        print(name, len(chosen), "objects; left-out AUC", held["auc"], "Brier", held["brier"])
+        for line in held["reliability"]:
+            print("   ", line)
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(out, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "gather":
+        gather(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]))
+    else:
+        fit([Path(p) for p in sys.argv[2:]])

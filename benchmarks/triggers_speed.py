@@ -1,0 +1,135 @@
+"""Time and memory of ``survey triggers`` on a pair of Sentinel-2 tiles, against decoding what it must read.
+
+Makes two scenes of N × N cells in six bands (a simulated pair, mirrored over the tile, with fresh noise), then
+runs in processes of their own: (a) decoding both files with two threads, (b) the whole command. Only the ratio
+means anything, and only within one run.
+
+    python benchmarks/triggers_speed.py [N] [--keep FOLDER] [--layout tiled|strips]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+DECODE = """
+import sys, time, rasterio
+from concurrent.futures import ThreadPoolExecutor
+from rasterio.windows import Window
+def work(task):
+    path, r, c, h, w = task
+    with rasterio.open(path) as d:
+        d.read(window=Window(c, r, w, h))
+tasks = []
+for path in sys.argv[1:]:
+    with rasterio.open(path) as d:
+        wide = d.width if d.block_shapes[0][1] >= d.width else 2048
+        tasks += [(path, r, c, min(2048, d.height - r), min(wide, d.width - c))
+                  for r in range(0, d.height, 2048) for c in range(0, d.width, wide)]
+with rasterio.Env(GDAL_CACHEMAX=64):
+    start = time.perf_counter()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, tasks))
+    print(time.perf_counter() - start)
+"""
+
+RUN = """
+import sys, time
+from pathlib import Path
+from survey.pipelines.job import load_job
+from survey.pipelines.options import Options
+from survey.pipelines.progress import NullProgress
+from survey.pipelines.triggers import run_triggers
+start = time.perf_counter()
+progress = NullProgress()
+record = run_triggers(load_job(Path(sys.argv[1])), Options(out=Path(sys.argv[2]), workers=2), progress)
+progress.close()
+import json
+print(json.dumps({"seconds": time.perf_counter() - start, "stages": progress.seconds, "listed": len(record.triggers["triggers"])}))
+"""
+
+
+def make(folder: Path, cells: int, layout: str) -> Path:
+    import rasterio
+    from rasterio.windows import Window
+
+    from survey.sample_data.satellite import Plan, simulate, write_delivery
+
+    series = simulate(Plan(41, cells=192, pair=True, scenes=2, pits=9, distractors=14))
+    job = write_delivery(series, folder, masks=False)
+    for path in (folder / "scenes").iterdir():
+        path.unlink()
+    rng = np.random.default_rng(1)
+    store = {"tiled": True, "blockxsize": 512, "blockysize": 512} if layout == "tiled" else {"tiled": False}
+    for i, day in enumerate(series.dates):
+        counts = np.clip(np.rint(series.scenes[i] * 10000), 1, 65535)
+        block = np.concatenate([counts, counts[:, ::-1]], axis=1)
+        block = np.concatenate([block, block[:, :, ::-1]], axis=2)
+        profile = {
+            "driver": "GTiff",
+            "height": cells,
+            "width": cells,
+            "count": 6,
+            "dtype": "uint16",
+            "nodata": 0,
+            "crs": "EPSG:32643",
+            "transform": rasterio.Affine(10, 0, 412000, 0, -10, 2731000),
+            "compress": "deflate",
+            "predictor": 2,
+            "zlevel": 1,
+            "num_threads": 2,
+            "bigtiff": "if_safer",
+            **store,
+        }
+        with rasterio.open(folder / "scenes" / f"S2_{day:%Y%m%d}.tif", "w", **profile) as out:
+            for band, name in enumerate(series.plan.bands, start=1):
+                out.set_band_description(band, name)
+            for r in range(0, cells, 512):
+                h = min(512, cells - r)
+                rows = (np.arange(r, r + h)) % block.shape[1]
+                strip = block[:, rows][:, :, np.arange(cells) % block.shape[2]]
+                strip = strip + rng.integers(-12, 13, strip.shape, dtype=np.int16)
+                out.write(np.clip(strip, 1, 65535).astype(np.uint16), window=Window(0, r, cells, h))
+    return job
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("cells", nargs="?", type=int, default=10980)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--layout", choices=("tiled", "strips"), default="tiled")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temp:
+        folder = args.keep or Path(temp)
+        job = folder / "SITE.toml"
+        if not job.exists():
+            job = make(folder, args.cells, args.layout)
+        scenes = sorted(str(p) for p in (folder / "scenes").iterdir())
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        decode = float(subprocess.run([sys.executable, "-c", DECODE, *scenes], check=True, capture_output=True, text=True, env=env).stdout)
+        start = time.perf_counter()
+        out = folder / "out"
+        done = subprocess.run([sys.executable, "-c", RUN, str(job), str(out)], check=False, capture_output=True, text=True, env=env)
+        if done.returncode:
+            sys.exit(done.stderr)
+        told = json.loads(done.stdout)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024**2
+        print(f"cells {args.cells}² × 6 bands × 2 dates, {args.layout}, {sum(os.path.getsize(s) for s in scenes) / 1e9:.2f} GB")
+        print(f"decode with 2 threads   {decode:8.1f} s")
+        print(f"whole command           {told['seconds']:8.1f} s  = {told['seconds'] / decode:.2f} × decode (process {time.perf_counter() - start:.1f} s)")
+        for name, seconds in told["stages"].items():
+            print(f"  {name:<45} {seconds:8.1f} s")
+        print(f"peak memory             {peak:8.2f} GB; {told['listed']} triggers listed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,450 @@
+"""The loops over cells. Reflectance comes as counts of ``UNIT`` (uint16, 0 = nothing measured), band first.
+
+Everything here works on any piece of the grid that begins on a block corner, cell by cell or block by block, so
+that no result depends on how the area was cut.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.jit import kernel
+
+UNIT = 1e-4
+"""Reflectance of one count."""
+MOST_COUNTS = 20_000
+"""Reflectance 2: brighter than any ground, and where tables end."""
+LIKE, DARK = 1, 2
+
+U16 = NDArray[np.uint16]
+F32 = NDArray[np.float32]
+
+
+@kernel
+def moved_counts(counts: U16, shift_rows: float, shift_cols: float) -> U16:
+    """(band, row, col) sampled at (row + shift_rows, col + shift_cols): Catmull–Rom, rows then columns.
+
+    0 where a cell that is needed was not measured. Beyond the edge the nearest cell is repeated for three quarters
+    of a cell: honest for a fraction, not for more.
+    """
+    bands, height, width = counts.shape
+    out = np.zeros((bands, height, width), np.uint16)
+    weights = np.empty((2, 4), np.float32)
+    whole = np.empty(2, np.int64)
+    for axis in range(2):
+        shift = shift_rows if axis == 0 else shift_cols
+        whole[axis] = int(np.floor(shift))
+        t = shift - whole[axis]
+        weights[axis, 0] = -0.5 * t + t * t - 0.5 * t**3
+        weights[axis, 1] = 1.0 - 2.5 * t * t + 1.5 * t**3
+        weights[axis, 2] = 0.5 * t + 2.0 * t * t - 1.5 * t**3
+        weights[axis, 3] = -0.5 * t * t + 0.5 * t**3
+    line = np.empty(width, np.float32)
+    for b in range(bands):
+        for r in range(height):
+            at = r + shift_rows
+            if at < -0.75 or at > height - 0.25:
+                continue
+            r0 = min(max(r + whole[0] - 1, 0), height - 1)
+            r1 = min(max(r + whole[0], 0), height - 1)
+            r2 = min(max(r + whole[0] + 1, 0), height - 1)
+            r3 = min(max(r + whole[0] + 2, 0), height - 1)
+            for c in range(width):
+                v0, v1, v2, v3 = counts[b, r0, c], counts[b, r1, c], counts[b, r2, c], counts[b, r3, c]
+                if v0 == 0 or v1 == 0 or v2 == 0 or v3 == 0:
+                    line[c] = np.float32(-1e9)
+                else:
+                    line[c] = weights[0, 0] * v0 + weights[0, 1] * v1 + weights[0, 2] * v2 + weights[0, 3] * v3
+            for c in range(width):
+                at = c + shift_cols
+                if at < -0.75 or at > width - 0.25:
+                    continue
+                w0 = line[min(max(c + whole[1] - 1, 0), width - 1)]
+                w1 = line[min(max(c + whole[1], 0), width - 1)]
+                w2 = line[min(max(c + whole[1] + 1, 0), width - 1)]
+                w3 = line[min(max(c + whole[1] + 2, 0), width - 1)]
+                if w0 < -1e8 or w1 < -1e8 or w2 < -1e8 or w3 < -1e8:
+                    continue
+                value = weights[1, 0] * w0 + weights[1, 1] * w1 + weights[1, 2] * w2 + weights[1, 3] * w3
+                out[b, r, c] = np.uint16(min(max(value + np.float32(0.5), np.float32(1.0)), np.float32(65535.0)))
+    return out
+
+
+@kernel
+def moved_mask(mask: NDArray[np.bool_], shift_rows: float, shift_cols: float, least: float) -> NDArray[np.bool_]:
+    """A mask sampled at the same places, bilinear: true where at least ``least`` of the weight is."""
+    height, width = mask.shape
+    out = np.zeros((height, width), np.bool_)
+    rows, cols = int(np.floor(shift_rows)), int(np.floor(shift_cols))
+    tr, tc = shift_rows - rows, shift_cols - cols
+    for r in range(height):
+        ra, rb = min(max(r + rows, 0), height - 1), min(max(r + rows + 1, 0), height - 1)
+        for c in range(width):
+            ca, cb = min(max(c + cols, 0), width - 1), min(max(c + cols + 1, 0), width - 1)
+            share = 0.0
+            if mask[ra, ca]:
+                share += (1 - tr) * (1 - tc)
+            if mask[ra, cb]:
+                share += (1 - tr) * tc
+            if mask[rb, ca]:
+                share += tr * (1 - tc)
+            if mask[rb, cb]:
+                share += tr * tc
+            out[r, c] = share >= least
+    return out
+
+
+@kernel
+def usual_counts(stack: U16, ok: NDArray[np.bool_], blue: int) -> U16:
+    """(band, row, col): what each cell looks like on an ordinary clear day; 0 where it was never seen.
+
+    The median of the observations whose shortest-wave reflectance ranks between the darkest tenth (shadows) and
+    the middle (clouds are above). ``stack`` (scene, band, row, col), ``ok`` (scene, row, col).
+    """
+    scenes, bands, height, width = stack.shape
+    out = np.zeros((bands, height, width), np.uint16)
+    order = np.empty(scenes, np.int64)
+    values = np.empty(scenes, np.int64)
+    for r in range(height):
+        for c in range(width):
+            n = 0
+            for s in range(scenes):
+                if ok[s, r, c] and stack[s, blue, r, c] > 0:
+                    v = stack[s, blue, r, c]
+                    k = n
+                    while k > 0 and stack[order[k - 1], blue, r, c] > v:
+                        order[k] = order[k - 1]
+                        k -= 1
+                    order[k] = s
+                    n += 1
+            if n == 0:
+                continue
+            low = int(0.10 * n)
+            high = max(low + 1, int(np.ceil(0.55 * n)))
+            m = high - low
+            for b in range(bands):
+                for i in range(m):
+                    v = np.int64(stack[order[low + i], b, r, c])
+                    k = i
+                    while k > 0 and values[k - 1] > v:
+                        values[k] = values[k - 1]
+                        k -= 1
+                    values[k] = v
+                out[b, r, c] = np.uint16((values[(m - 1) // 2] + values[m // 2] + 1) // 2)
+    return out
+
+
+@kernel
+def block_rise(now: U16, usual: U16, block: int, q: float, stride: int) -> F32:
+    """(block row, block col) quantile ``q`` of now − usual of one band (row, col), reflectance; NaN where less than a
+    tenth of the block is known. Every ``stride``-th cell is looked at."""
+    height, width = now.shape
+    rows, cols = (height + block - 1) // block, (width + block - 1) // block
+    out = np.full((rows, cols), np.float32(np.nan), np.float32)
+    per_side = (block + stride - 1) // stride
+    values = np.empty(per_side * per_side, np.float32)
+    for br in range(rows):
+        for bc in range(cols):
+            n = 0
+            for r in range(br * block, min((br + 1) * block, height), stride):
+                for c in range(bc * block, min((bc + 1) * block, width), stride):
+                    if now[r, c] > 0 and usual[r, c] > 0:
+                        values[n] = (np.float32(now[r, c]) - np.float32(usual[r, c])) * np.float32(1e-4)
+                        n += 1
+            if n * 10 >= per_side * per_side and n > 0:
+                chosen = np.sort(values[:n])
+                out[br, bc] = chosen[int(np.floor(q * (n - 1)))]
+    return out
+
+
+@kernel
+def tell_cells(
+    now: U16,
+    usual: U16,
+    haze: F32,
+    block: int,
+    blue: int,
+    red: int,
+    nir: int,
+    swir1: int,
+    rise: float,
+    white: float,
+    thick: float,
+) -> NDArray[np.uint8]:
+    """Flags of each cell: LIKE cloud (became white beyond the haze around it) and DARK (lost a third of its light).
+
+    ``haze`` is a lattice of blocks, reflectance of the shortest wave; band indices are −1 where a band is absent.
+    """
+    bands, height, width = now.shape
+    out = np.zeros((height, width), np.uint8)
+    blocks_r, blocks_c = haze.shape
+    for r in range(height):
+        at_r = min(max((r + 0.5) / block - 0.5, 0.0), blocks_r - 1.0)
+        br = min(int(at_r), max(blocks_r - 2, 0))
+        br1 = min(br + 1, blocks_r - 1)
+        fr = at_r - br
+        for c in range(width):
+            if now[blue, r, c] == 0 or usual[blue, r, c] == 0:
+                continue
+            at_c = min(max((c + 0.5) / block - 0.5, 0.0), blocks_c - 1.0)
+            bc = min(int(at_c), max(blocks_c - 2, 0))
+            bc1 = min(bc + 1, blocks_c - 1)
+            fc = at_c - bc
+            level = (haze[br, bc] * (1 - fr) + haze[br1, bc] * fr) * (1 - fc) + (
+                haze[br, bc1] * (1 - fr) + haze[br1, bc1] * fr
+            ) * fc
+            flag = 0
+            if level > thick:
+                flag = 1
+            else:
+                up_blue = (np.float64(now[blue, r, c]) - usual[blue, r, c]) * 1e-4 - level
+                up_red = (np.float64(now[red, r, c]) - usual[red, r, c]) * 1e-4 - 0.6 * level
+                up_nir = (np.float64(now[nir, r, c]) - usual[nir, r, c]) * 1e-4
+                if (
+                    up_blue > rise
+                    and up_blue > 0.65 * up_red
+                    and now[blue, r, c] > white * now[red, r, c]
+                    # Leaves and dry grass brighten the near infrared more than the blue; a cloud does not.
+                    and up_nir < 1.6 * up_blue + 0.02
+                ):
+                    flag = 1
+            if (
+                now[red, r, c] < 0.85 * usual[red, r, c]
+                and now[nir, r, c] < 0.68 * usual[nir, r, c]
+                and (swir1 < 0 or now[swir1, r, c] < 0.68 * usual[swir1, r, c])
+            ):
+                flag += 2
+            out[r, c] = flag
+    return out
+
+
+@kernel
+def whiten(counts: U16, ok: NDArray[np.bool_], tables: F32, matrix: F32, stride: int) -> F32:
+    """(row, col, band): matrix · table[counts] of every ``stride``-th cell; NaN where not ``ok``.
+
+    ``tables`` (band, count): ln(ρ' + ρ₀) of the normalised reflectance.
+    """
+    bands, height, width = counts.shape
+    rows, cols = (height + stride - 1) // stride, (width + stride - 1) // stride
+    out = np.empty((rows, cols, bands), np.float32)
+    most = tables.shape[1] - 1
+    logs = np.empty(bands, np.float32)
+    for i in range(rows):
+        r = i * stride
+        for j in range(cols):
+            c = j * stride
+            if not ok[r, c]:
+                for k in range(bands):
+                    out[i, j, k] = np.float32(np.nan)
+                continue
+            for b in range(bands):
+                v = np.int64(counts[b, r, c])
+                logs[b] = tables[b, min(v, most)]
+            for k in range(bands):
+                total = np.float32(0.0)
+                for b in range(bands):
+                    total += matrix[k, b] * logs[b]
+                out[i, j, k] = total
+    return out
+
+
+@kernel
+def block_departure(now: F32, base: F32, skip: int, block: int, least: int) -> F32:
+    """(band, block row, block col): median over a block of ``now`` less its nearest history at the same cell.
+
+    ``now`` (row, col, band) and ``base`` (scene, row, col, band) are whitened and thinned; ``block`` counts thinned
+    cells. NaN where fewer than ``least`` cells of a block are known.
+    """
+    height, width, bands = now.shape
+    scenes = base.shape[0]
+    rows, cols = (height + block - 1) // block, (width + block - 1) // block
+    out = np.full((bands, rows, cols), np.float32(np.nan), np.float32)
+    values = np.empty((bands, block * block), np.float32)
+    for br in range(rows):
+        for bc in range(cols):
+            n = 0
+            for r in range(br * block, min((br + 1) * block, height)):
+                for c in range(bc * block, min((bc + 1) * block, width)):
+                    if np.isnan(now[r, c, 0]):
+                        continue
+                    best, at = np.float32(1e12), -1
+                    for s in range(scenes):
+                        if s == skip or np.isnan(base[s, r, c, 0]):
+                            continue
+                        total = np.float32(0.0)
+                        for b in range(bands):
+                            away = now[r, c, b] - base[s, r, c, b]
+                            total += away * away
+                            if total >= best:
+                                break
+                        if total < best:
+                            best, at = total, s
+                    if at >= 0:
+                        for b in range(bands):
+                            values[b, n] = now[r, c, b] - base[at, r, c, b]
+                        n += 1
+            if n >= least:
+                for b in range(bands):
+                    chosen = np.sort(values[b, :n])
+                    out[b, br, bc] = np.float32(0.5) * (chosen[(n - 1) // 2] + chosen[n // 2])
+    return out
+
+
+@kernel
+def less_slow(now: F32, lattice: F32, block: int, row0: int, col0: int) -> None:
+    """Take a lattice of blocks (band, block row, block col), spread bilinearly, off ``now`` (row, col, band) in place.
+
+    ``row0``/``col0``: where ``now`` begins, in cells of the piece to which the lattice belongs.
+    """
+    height, width, bands = now.shape
+    blocks_r, blocks_c = lattice.shape[1], lattice.shape[2]
+    for r in range(height):
+        at_r = min(max((row0 + r + 0.5) / block - 0.5, 0.0), blocks_r - 1.0)
+        br = min(int(at_r), max(blocks_r - 2, 0))
+        br1 = min(br + 1, blocks_r - 1)
+        fr = np.float32(at_r - br)
+        for c in range(width):
+            if np.isnan(now[r, c, 0]):
+                continue
+            at_c = min(max((col0 + c + 0.5) / block - 0.5, 0.0), blocks_c - 1.0)
+            bc = min(int(at_c), max(blocks_c - 2, 0))
+            bc1 = min(bc + 1, blocks_c - 1)
+            fc = np.float32(at_c - bc)
+            w00, w10 = (1 - fr) * (1 - fc), fr * (1 - fc)
+            w01, w11 = (1 - fr) * fc, fr * fc
+            for b in range(bands):
+                now[r, c, b] -= (
+                    w00 * lattice[b, br, bc]
+                    + w10 * lattice[b, br1, bc]
+                    + w01 * lattice[b, br, bc1]
+                    + w11 * lattice[b, br1, bc1]
+                )
+
+
+@kernel
+def nearest_before(
+    now: F32, base: F32, skip: int, step: int, aside: float, enough: float
+) -> tuple[F32, NDArray[np.int16], NDArray[np.int8], NDArray[np.int16]]:
+    """Squared distance of every ``step``-th cell of ``now`` (row, col, band) to ``base`` (scene, row, col, band).
+
+    NaN in the first band means not observed. ``skip``: a scene of ``base`` to leave out (−1: none). ``aside``: what
+    a match on a neighbour costs (a squared distance), so that a new small pit is not explained by the track beside
+    it at no price. A distance of at most ``enough`` (squared) is not improved further: such a cell is usual.
+    Returns (nearest, scene of the nearest or −1, which neighbour 0–8, number of scenes that saw the place); cells
+    that were not looked at are NaN. Above ``enough`` the earliest scene and neighbour of equal distances is taken.
+    """
+    rows, cols, bands = now.shape
+    scenes = base.shape[0]
+    nearest = np.full((rows, cols), np.float32(np.nan), np.float32)
+    which = np.full((rows, cols), np.int16(-1), np.int16)
+    where = np.full((rows, cols), np.int8(4), np.int8)
+    seen = np.zeros((rows, cols), np.int16)
+    price = np.float32(aside)
+    for r in range(0, rows, step):
+        # The scene that fitted the last cell is asked first: a small distance found early prunes all others.
+        guess = 0
+        for c in range(0, cols, step):
+            if np.isnan(now[r, c, 0]):
+                continue
+            best, best_scene, best_where, count = np.float32(1e12), scenes, 9, 0
+            for s in range(scenes):
+                if s != skip and not np.isnan(base[s, r, c, 0]):
+                    count += 1
+            for i in range(scenes):
+                s = guess if i == 0 else (i - 1 if i <= guess else i)
+                if s == skip:
+                    continue
+                for k in range(9):
+                    # The cell itself first, then its neighbours.
+                    q = (k + 4) % 9
+                    rr, cc = r + q // 3 - 1, c + q % 3 - 1
+                    if rr < 0 or cc < 0 or rr >= rows or cc >= cols:
+                        continue
+                    if np.isnan(base[s, rr, cc, 0]):
+                        continue
+                    total = np.float32(0.0) if q == 4 else price
+                    for b in range(bands):
+                        if total > best:
+                            break
+                        away = now[r, c, b] - base[s, rr, cc, b]
+                        total += away * away
+                    if total < best or (
+                        total == best and (s < best_scene or (s == best_scene and q < best_where))
+                    ):
+                        best, best_scene, best_where = total, s, q
+                    if best <= enough:
+                        break
+                if best <= enough:
+                    break
+            if best_scene < scenes:
+                nearest[r, c] = best
+                which[r, c] = best_scene
+                where[r, c] = best_where
+                guess = best_scene
+            seen[r, c] = count
+    return nearest, which, where, seen
+
+
+@kernel
+def matches(
+    base: F32, which: NDArray[np.int16], where: NDArray[np.int8], rows: NDArray[np.intp], cols: NDArray[np.intp]
+) -> F32:
+    """(n, band): the spectra of ``base`` that were nearest at the given cells; NaN where there was none."""
+    bands = base.shape[3]
+    out = np.full((len(rows), bands), np.float32(np.nan), np.float32)
+    for i in range(len(rows)):
+        r, c = rows[i], cols[i]
+        s = which[r, c]
+        if s < 0:
+            continue
+        rr, cc = r + where[r, c] // 3 - 1, c + where[r, c] % 3 - 1
+        for b in range(bands):
+            out[i, b] = base[s, rr, cc, b]
+    return out
+
+
+@kernel
+def lie_of_land(
+    stack: U16, ok: NDArray[np.bool_], tables: F32, red: int, nir: int, short: int, swir1: int
+) -> tuple[F32, F32, F32, NDArray[np.int16]]:
+    """(NDVI lower tenth, upper tenth, share of looks that were open water, number of looks), each (row, col).
+
+    ``stack`` (scene, band, row, col), ``tables`` (scene, band, count): normalised reflectance. Water is dark beyond
+    the red and darker there than in the ``short`` band (green, else blue); ``swir1`` is −1 where absent.
+    """
+    scenes, bands, height, width = stack.shape
+    low = np.full((height, width), np.float32(np.nan), np.float32)
+    high = np.full((height, width), np.float32(np.nan), np.float32)
+    wet = np.zeros((height, width), np.float32)
+    looks = np.zeros((height, width), np.int16)
+    green = np.empty(scenes, np.float32)
+    most = tables.shape[2] - 1
+    for r in range(height):
+        for c in range(width):
+            n, water = 0, 0
+            for s in range(scenes):
+                if not ok[s, r, c]:
+                    continue
+                a = tables[s, red, min(np.int64(stack[s, red, r, c]), most)]
+                b = tables[s, nir, min(np.int64(stack[s, nir, r, c]), most)]
+                v = (b - a) / max(b + a, np.float32(1e-3))
+                k = n
+                while k > 0 and green[k - 1] > v:
+                    green[k] = green[k - 1]
+                    k -= 1
+                green[k] = v
+                n += 1
+                d = tables[s, short, min(np.int64(stack[s, short, r, c]), most)]
+                if swir1 >= 0:
+                    e = tables[s, swir1, min(np.int64(stack[s, swir1, r, c]), most)]
+                    if e < 0.07 and b < 0.14 and d > e:
+                        water += 1
+                elif b < 0.10 and d > b:
+                    water += 1
+            looks[r, c] = n
+            if n > 0:
+                low[r, c] = green[int(np.floor(0.1 * (n - 1) + 0.5))]
+                high[r, c] = green[int(np.floor(0.9 * (n - 1) + 0.5))]
+                wet[r, c] = np.float32(water / n)
+    return low, high, wet, looks
