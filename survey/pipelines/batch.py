@@ -1,41 +1,42 @@
-"""Many jobs, one after another: one bad delivery never stops the others."""
+"""Many jobs, side by side: one bad delivery never stops the others, and a batch that was stopped goes on.
+
+Each job runs in a process of its own kind: memory that a library keeps, a crash, or the kernel's verdict on a
+process that grew too large, then concern one job. Finished jobs are told by the digest in their record, so a
+batch that is begun again does only what is left.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from survey.errors import JobError, OutputError, SurveyError
-from survey.pipelines.commands import breaches, explained, load_for, pipeline
+from survey.blocks import available_bytes, available_cores
+from survey.errors import EngineError, JobError, SurveyError
+from survey.pipelines.batch_plan import Grant, Need, grant, need_of
+from survey.pipelines.batch_report import COLUMNS, Row, write_summary
+from survey.pipelines.batch_view import Silent, view_for
+from survey.pipelines.batch_worker import News, Order, Outcome, serve
+from survey.pipelines.commands import PIPELINES, Terminated, explained, load_for, pipeline
 from survey.pipelines.job import Job
 from survey.pipelines.options import Options
-from survey.pipelines.progress import Progress
 
-COLUMNS = ("job", "file", "state", "breaches", "serious_notes", "message", "folder")
+__all__ = ["COLUMNS", "Batch", "Row", "collect", "run_batch"]
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What became of one job."""
-
-    job: str
-    file: str
-    state: str  # failed | done
-    breaches: int = 0
-    serious_notes: int = 0
-    message: str = ""
-    folder: str = ""
-
-    def public(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in COLUMNS}
-
-    @property
-    def urgency(self) -> tuple[int, int, int, str]:
-        """What needs a person stands first."""
-        return (self.state != "failed", -self.breaches, -self.serious_notes, self.job)
+MEMORY_SHARE = 0.8
+"""Of the memory that is free when the batch begins, if nobody said how much it may take."""
+GRACE_SECONDS = 20
+"""A process that was asked to end has so long to clear up behind itself."""
+TRIES = 2
+"""A job whose process died is tried again by itself; then it is what kills the process."""
+JOBS_PER_PROCESS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,13 @@ class Batch:
     def told(self) -> str:
         lines = [f"{row.job}: {row.message}" for row in self.rows if row.state == "failed"]
         breached = sum(row.breaches > 0 for row in self.rows)
+        kept = sum(row.state == "kept" for row in self.rows)
+        before = f" ({kept} of them before)" if kept else ""
         done = len(self.rows) - self.failed
-        lines.append(f"{len(self.rows)} jobs: {done} done, {self.failed} failed; {breached} with breaches.")
-        lines.append(f"Summary: {self.table}")
+        lines.append(
+            f"{len(self.rows)} jobs: {done} done{before}, {self.failed} failed; {breached} with breaches."
+        )
+        lines.append(f"Summary: {self.table.with_name('batch.html')}")
         return "\n".join(lines)
 
 
@@ -102,8 +107,8 @@ def _listed(file: Path) -> list[Path]:
     return found
 
 
-def run_batch(paths: Sequence[Path], command: str, options: Options, progress: Progress) -> Batch:
-    """Run every job; write ``batch.csv`` into the folder of results.
+def run_batch(paths: Sequence[Path], command: str, options: Options) -> Batch:
+    """Run every job; write ``batch.csv`` and ``batch.html`` into the folder of results.
 
     Raises
     ------
@@ -111,20 +116,267 @@ def run_batch(paths: Sequence[Path], command: str, options: Options, progress: P
         Two jobs have one id: refused before anything runs.
     OutputError
         The summary cannot be written.
+    KeyboardInterrupt, Terminated
+        After what was running has been ended and the summary of what was done is written.
     """
     jobs: list[tuple[Path, Job | SurveyError]] = [(path, _loaded(command, path, options)) for path in paths]
     _refuse_twins(jobs)
-    rows = []
-    for number, (path, job) in enumerate(jobs, start=1):
+    pipeline(command)  # an installation without it says so once
+    tasks, rows = [], []
+    for path, job in jobs:
         if isinstance(job, Job):
-            progress.say(f"{number} of {len(jobs)}: {job.id}")
-            rows.append(_run(path, job, command, options, progress))
+            tasks.append(_Task(len(tasks), path, job, need_of(job)))
         else:
             rows.append(Row(path.stem, path.name, "failed", message=str(job)))
+    stopped: BaseException | None = None
+    crew = _Crew(command, options, tasks, view_for(options.verbosity, len(tasks)))
+    try:
+        crew.work()
+    except (KeyboardInterrupt, Terminated) as error:
+        stopped = error
+    finally:
+        with _undisturbed():
+            crew.end()
+    rows += [task.row or _open_row(task) for task in tasks]
     rows.sort(key=lambda row: row.urgency)
-    return Batch(tuple(rows), _write(rows, options.out))
+    batch = Batch(tuple(rows), write_summary(rows, options.out, f"survey {command}: {len(rows)} jobs"))
+    if stopped is not None:
+        raise stopped
+    return batch
 
 
+def _open_row(task: _Task) -> Row:
+    if task.begun:
+        return Row(task.job.id, task.path.name, "interrupted", message="Stopped while it ran; run again.")
+    return Row(task.job.id, task.path.name, "not started", message="Not begun when the batch was stopped.")
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C must not cut the clearing up short."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+    except ValueError:  # not the main thread: no signals come here
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# -- processes ---------------------------------------------------------------------------------------------
+@dataclass(slots=True)
+class _Task:
+    number: int
+    path: Path
+    job: Job
+    need: Need
+    begun: bool = False
+    tries: int = 0
+    alone: bool = False
+    row: Row | None = None
+
+
+@dataclass(slots=True)
+class _Hand:
+    """A process, and what it does now."""
+
+    process: Any
+    pipe: Connection
+    task: _Task | None = None
+    grant: Grant | None = None
+    jobs: int = 0
+
+
+@dataclass
+class _Crew:
+    """Hands jobs to processes and hears from them; one thread, so that signals and processes stay simple."""
+
+    command: str
+    options: Options
+    tasks: list[_Task]
+    view: Silent
+    hands: list[_Hand] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # The largest begin first: whatever is left at the end is small.
+        self.waiting = sorted(self.tasks, key=lambda t: (-t.need.cells, t.number))
+        self.cores = self.options.workers or available_cores()
+        self.memory = self.options.memory_bytes or int(MEMORY_SHARE * available_bytes())
+        self.done = 0
+        self.began = time.monotonic()
+
+    @property
+    def busy(self) -> list[_Hand]:
+        return [hand for hand in self.hands if hand.task is not None]
+
+    def work(self) -> None:
+        while self.waiting or self.busy:
+            self._hand_out()
+            ears: list[Any] = []
+            for hand in self.hands:
+                ears += [hand.pipe, hand.process.sentinel]
+            heard = set(wait(ears, timeout=0.25))
+            for hand in list(self.hands):
+                if hand.pipe in heard:
+                    self._listen(hand)
+                elif hand.process.sentinel in heard:
+                    self._bury(hand)
+            self.view.refresh()
+
+    # -- handing out -----------------------------------------------------------------------------------
+    def _hand_out(self) -> None:
+        for task in list(self.waiting):
+            running = [hand.grant for hand in self.busy if hand.grant is not None]
+            if any(hand.task is not None and hand.task.alone for hand in self.hands):
+                return
+            if task.alone and running:
+                continue
+            given = grant(task.need, running, [t.need for t in self.waiting], self.cores, self.memory)
+            if given is None:
+                # A smaller one may still fit, so that no core waits for memory.
+                continue
+            self.waiting.remove(task)
+            self._give(task, given)
+            if task.alone or sum(g.threads for g in running) + given.threads >= self.cores:
+                return
+
+    def _give(self, task: _Task, given: Grant) -> None:
+        hand = next((h for h in self.hands if h.task is None), None) or self._hire()
+        limit = given.bytes if self.options.memory_bytes is not None or given.bytes >= self.memory else None
+        options = replace(
+            self.options,
+            workers=given.threads,
+            memory_bytes=limit,
+            verbosity=-1,
+            out=self.options.out.absolute(),
+        )
+        task.begun, task.tries = True, task.tries + 1
+        hand.task, hand.grant, hand.jobs = task, given, hand.jobs + 1
+        self.view.begin(task.number, task.job.id)
+        try:
+            hand.pipe.send(Order(task.number, task.job, options))
+        except OSError:
+            self._bury(hand)
+
+    def _hire(self) -> _Hand:
+        # A fresh interpreter: a copy of this process would inherit half of whatever its threads hold.
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=serve,
+            args=(theirs, os.getpid(), self.command, PIPELINES[self.command], self.options.verbosity),
+            daemon=True,
+        )
+        # Ctrl-C reaches all processes of a terminal: one that just begins must not answer to it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        theirs.close()
+        hand = _Hand(process, ours)
+        self.hands.append(hand)
+        return hand
+
+    # -- hearing ---------------------------------------------------------------------------------------
+    def _listen(self, hand: _Hand) -> None:
+        try:
+            said = hand.pipe.recv()
+        except (EOFError, OSError):
+            self._bury(hand)
+            return
+        if isinstance(said, News):
+            self.view.news(said)
+        elif isinstance(said, Outcome) and hand.task is not None:
+            task, hand.task, hand.grant = hand.task, None, None
+            if hand.jobs >= JOBS_PER_PROCESS:
+                self._dismiss(hand)
+            facts = dict(said.facts)
+            state = "failed" if said.failed else "kept" if facts.pop("kept", False) else "done"
+            self._close(
+                task,
+                Row(
+                    task.job.id,
+                    task.path.name,
+                    state,
+                    seconds=round(said.seconds, 3),
+                    message=said.message,
+                    folder="" if said.failed else task.job.id,
+                    **facts,
+                ),
+            )
+
+    def _dismiss(self, hand: _Hand) -> None:
+        """What libraries keep must not add up for ever: a process ends after so many jobs."""
+        self.hands.remove(hand)
+        with contextlib.suppress(OSError):
+            hand.pipe.send(None)
+        hand.process.join(GRACE_SECONDS)
+        if hand.process.is_alive():
+            hand.process.kill()
+            hand.process.join()
+        hand.pipe.close()
+
+    def _bury(self, hand: _Hand) -> None:
+        """A process ended that was not told to."""
+        hand.process.join(GRACE_SECONDS)
+        self.hands.remove(hand)
+        hand.pipe.close()
+        task, hand.task = hand.task, None
+        if task is None:
+            return
+        if task.tries < TRIES:
+            # Perhaps it died of what ran beside it: once more, with the machine to itself.
+            task.alone = True
+            self.waiting.append(task)
+            return
+        died = EngineError(
+            f"the process of this job died ({_death(hand.process.exitcode)})",
+            mend="Mostly the machine ran out of memory: give the job less with --memory or fewer --workers.",
+        )
+        self._close(task, Row(task.job.id, task.path.name, "failed", message=str(died)))
+
+    def _close(self, task: _Task, row: Row) -> None:
+        task.row = row
+        self.done += 1
+        rest = sum(t.need.effort for t in self.tasks if t.row is None)
+        spent = sum(t.need.effort for t in self.tasks if t.row is not None and t.row.state != "kept")
+        left = (time.monotonic() - self.began) * rest / spent if spent and rest else None
+        self.view.end(task.number, row, self.done, len(self.tasks), left)
+
+    # -- the end ---------------------------------------------------------------------------------------
+    def end(self) -> None:
+        """Let idle processes go, stop busy ones; none is left when this returns."""
+        self.view.close()
+        for hand in self.hands:
+            if hand.task is None:
+                with contextlib.suppress(OSError):
+                    hand.pipe.send(None)
+            else:
+                hand.process.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        for hand in self.hands:
+            hand.process.join(max(0.1, deadline - time.monotonic()))
+            if hand.process.is_alive():
+                hand.process.kill()
+                hand.process.join()
+            hand.pipe.close()
+            hand.process.close()
+
+
+def _death(code: int | None) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit code {code}"
+
+
+# -- jobs ----------------------------------------------------------------------------------------------------
 def _loaded(command: str, path: Path, options: Options) -> Job | SurveyError:
     try:
         return load_for(command, path, options)
@@ -148,31 +400,3 @@ def _refuse_twins(jobs: Sequence[tuple[Path, Job | SurveyError]]) -> None:
             f"two jobs have the same id: {', '.join(twins)}",
             mend="Every id names a folder of results; give each job its own.",
         )
-
-
-def _run(path: Path, job: Job, command: str, options: Options, progress: Progress) -> Row:
-    try:
-        record = pipeline(command)(job, replace(options, json=False), progress)
-    except Exception as error:
-        # A fault of the program in one job is that job's; the others must not pay for it.
-        return Row(job.id, path.name, "failed", message=explained(error))
-    serious = sum(note.severity == "serious" for note in record.notes)
-    found = breaches(command, record)
-    return Row(job.id, path.name, "done", found, serious, folder=job.id)
-
-
-def _write(rows: Sequence[Row], out: Path) -> Path:
-    """Whole or not at all, as everything that is written."""
-    from survey.tables import write_csv
-
-    table = out / "batch.csv"
-    partial = out / f".batch~partial-{os.getpid()}.csv"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_csv(partial, COLUMNS, [tuple(row.public().values()) for row in rows])
-        os.replace(partial, table)
-    except OSError as error:
-        raise OutputError(f"the summary cannot be written ({error.strerror})", file=table) from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return table

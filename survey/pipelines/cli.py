@@ -52,6 +52,16 @@ Reports = Annotated[
     str | None,
     typer.Option("--reports", metavar="all|html|none", help="Reports to draw now."),
 ]
+Inputs = Annotated[
+    Path | None, typer.Option("--inputs", metavar="DIR", help="Where the job's files lie now.")
+]
+Sign = Annotated[
+    Path | None, typer.Option("--sign", metavar="KEY", help="If it stands, sign it with this SSH key.")
+]
+Signers = Annotated[
+    Path | None,
+    typer.Option("--signers", metavar="FILE", help="Whose signatures count (ssh allowed_signers)."),
+]
 Targets = Annotated[list[Path], typer.Argument(metavar="JOB.toml …", help="Job files; several make a batch.")]
 Deliveries = Annotated[
     list[Path], typer.Argument(metavar="JOB.toml|FOLDER|ZIP …", help="Job files, or deliveries as received.")
@@ -98,6 +108,7 @@ def _options(
     allow_outside: bool,
     on: str | None = None,
     reports: str | None = None,
+    outcomes: tuple[str, ...] = (),
 ) -> Options:
     from survey.pipelines.options import Options, check_reports, check_scheduler, parse_day, parse_memory
 
@@ -114,6 +125,7 @@ def _options(
         allow_outside=allow_outside,
         on=None if on is None else parse_day(on),
         reports=None if reports is None else check_reports(reports),
+        outcomes=outcomes,
     )
 
 
@@ -135,6 +147,7 @@ def _job_command(name: str, says: str, *, deliveries: bool = False) -> None:
         allow_outside: Outside = False,
         on: On = None,
         reports: Reports = None,
+        outcome: list[str] | None = None,
     ) -> None:
         level = _level(quiet, verbose)
         _jobs(
@@ -153,11 +166,21 @@ def _job_command(name: str, says: str, *, deliveries: bool = False) -> None:
                 allow_outside,
                 on,
                 reports,
+                tuple(outcome or ()),
             ),
             level,
         )
 
     command.__annotations__["jobs"] = Deliveries if deliveries else Targets
+    command.__annotations__["outcome"] = Annotated[
+        list[str] | None,
+        typer.Option(
+            "--outcome",
+            metavar="ID=VERDICT[,DATE][,NOTE]",
+            hidden=name != "triggers",
+            help="Enter a field check of a trigger: confirmed, false or unclear.",
+        ),
+    ]
     command.__doc__ = says
     app.command(name)(command)
 
@@ -299,6 +322,9 @@ def law(on: On = None, json: Annotated[bool, typer.Option("--json", help="As JSO
 @app.command()
 def verify(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    inputs: Inputs = None,
+    sign: Sign = None,
+    signers: Signers = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -311,7 +337,9 @@ def verify(
         from survey.pipelines.progress import progress_for
 
         with progress_for(level) as progress:
-            stands, told = pipeline("verify")(run, Options(json=json, verbosity=level), progress)
+            stands, told = pipeline("verify")(
+                run, Options(json=json, verbosity=level), progress, inputs=inputs, sign=sign, signers=signers
+            )
         if not quiet:
             print(told)
         return DONE if stands else REFUSED

@@ -35,8 +35,7 @@ def _do_one(command: str, path: Path, options: Options) -> int:
 
 
 def _do_batch(command: str, paths: list[Path], options: Options) -> int:
-    with progress_for(options.verbosity) as progress:
-        batch = run_batch(paths, command, options, progress)
+    batch = run_batch(paths, command, options)
     if options.json:
         print(json.dumps([row.public() for row in batch.rows], ensure_ascii=False, indent=1))
     elif options.verbosity >= 0:

@@ -52,6 +52,9 @@ class Options:
     reports: str | None = None
     """all, html or none; None = all for ``run``, html for the others."""
 
+    outcomes: tuple[str, ...] = ()
+    """Field checks of triggers to enter, each ID=verdict[,YYYY-MM-DD][,note]."""
+
     def formats(self, command: str) -> tuple[str, ...]:
         """The formats of reports that are drawn at once; ``survey report`` draws the others later."""
         from survey.report.options import FORMATS

@@ -75,7 +75,7 @@ def write_record(folder: RunFolder, record: Record) -> Record:
     """Write ``record.json`` as the last file, with the hashes of all others; the record as written."""
     from survey.record import to_json
 
-    settings = dict(record.settings)
+    settings = dict(record.settings) | {"law_digest": law_digest()}
     if folder.digest is not None:
         settings["digest"] = folder.digest
     whole = record.model_copy(update={"outputs": folder.outputs(), "settings": settings})

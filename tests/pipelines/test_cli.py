@@ -258,7 +258,9 @@ def test_one_bad_job_stops_no_other(fakes, tmp_path, capsys):
         ("J-0", "done", "0"),
     ]
     assert rows[0]["message"] == "dsm.tif: the DEM is a hillshade. Send the DEM."
-    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["J-0", "J-3", "batch.csv"]
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == [
+        "J-0", "J-3", "batch.csv", "batch.html",
+    ]  # fmt: skip
     assert "6 jobs: 2 done, 4 failed; 1 with breaches." in capsys.readouterr().out
 
 

@@ -1,0 +1,229 @@
+"""A batch: who may begin when, what becomes of jobs whose process dies, and going on where it stopped."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from job_files import PLAIN, write_job
+
+from survey.pipelines import commands
+from survey.pipelines.batch import collect, run_batch
+from survey.pipelines.batch_plan import Grant, Need, grant, need_of
+from survey.pipelines.batch_report import Row, render
+from survey.pipelines.job import load_job
+from survey.pipelines.options import Options
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+GB = 10**9
+
+
+# -- who may begin ---------------------------------------------------------------------------------------
+def test_many_small_jobs_take_one_thread_each():
+    small = [Need(4e6)] * 8
+    given = grant(small[0], [], small, 4, 16 * GB)
+    assert given is not None
+    assert given.threads == 1
+    assert grant(small[0], [given] * 4, small, 4, 64 * GB) is None
+
+
+def test_a_job_that_is_most_of_what_is_left_has_most_of_the_cores():
+    large, small = Need(1.6e9), Need(4e6)
+    alone = grant(large, [], [large], 16, 64 * GB)
+    assert alone is not None
+    assert alone.threads == 16
+    first = grant(large, [], [large, *[small] * 5], 16, 64 * GB)
+    assert first is not None
+    # Its effort is 2.0 of 4.02 (thousand million cells), so nearly half of the cores.
+    assert first.threads == 7
+    assert grant(large, [], [large] * 20, 16, 64 * GB).threads == 1  # type: ignore[union-attr]
+
+
+def test_memory_is_never_promised_twice():
+    needs = [Need(3e8)] * 6
+    running: list[Grant] = []
+    while (given := grant(needs[0], running, needs, 64, 4 * GB)) is not None:
+        running.append(given)
+    assert 2 <= len(running) < 6
+    assert {g.threads for g in running} == {1}
+    assert sum(g.bytes for g in running) <= 4 * GB
+    # Too large even for all there is: it begins alone, with all there is.
+    assert grant(Need(1e12), [], [Need(1e12)], 2, GB) == Grant(2, GB)
+    assert grant(Need(1e12), running[:1], [Need(1e12)], 64, running[0].bytes + 10) is None
+
+
+def test_what_a_job_needs_is_read_from_its_files(tmp_path):
+    from small_mine import make_mine
+
+    assert need_of(load_job(make_mine(tmp_path, cells=64))).cells == 2 * 64 * 64
+    (tmp_path / "after.tif").write_bytes(b"not a raster")
+    assert need_of(load_job(tmp_path / "job.toml")).cells == 64 * 64 + 12
+
+
+# -- processes ---------------------------------------------------------------------------------------------
+def job_of(folder: Path, job_id: str, what: str = "") -> Path:
+    text = PLAIN.replace('"A-1"', f'"{job_id}"\nregime = "mcdr"')
+    return write_job(folder, text + (f'[mine]\nname = "{what}"\n' if what else ""), f"{job_id}.toml")
+
+
+@pytest.fixture
+def fakes(monkeypatch):
+    monkeypatch.setitem(commands.PIPELINES, "run", ("fake_batch", "run_run"))
+
+
+def table(out: Path) -> dict[str, dict[str, str]]:
+    with open(out / "batch.csv", encoding="utf-8-sig", newline="") as file:
+        return {row["job"]: row for row in csv.DictReader(file)}
+
+
+def everything(out: Path) -> list[str]:
+    return sorted(p.name for p in out.iterdir())
+
+
+def test_a_process_that_dies_costs_one_job_a_second_try(fakes, tmp_path):
+    jobs = [
+        job_of(tmp_path, "a", "die"),
+        job_of(tmp_path, "b", "die-once died"),
+        *(job_of(tmp_path, f"c{k}") for k in range(3)),
+    ]
+    out = tmp_path / "runs"
+    batch = run_batch(jobs, "run", Options(out=out, workers=2, verbosity=-1))
+    assert [(row.job, row.state) for row in batch.rows] == [
+        ("a", "failed"), ("b", "done"), ("c0", "done"), ("c1", "done"), ("c2", "done"),
+    ]  # fmt: skip
+    assert "died (SIGKILL)" in batch.rows[0].message
+    # What the dead left behind goes with the next run of that job; no result is half there.
+    assert [n for n in everything(out) if not n.startswith(".")] == [
+        "b", "batch.csv", "batch.html", "c0", "c1", "c2",
+    ]  # fmt: skip
+    again = run_batch(jobs[1:], "run", Options(out=out, workers=2, verbosity=-1))
+    assert [row.state for row in again.rows] == ["kept"] * 4
+    assert json.loads((out / "b" / "record.json").read_text())["settings"]["threads"] == 1
+
+
+START = (
+    "from survey.pipelines import cli, commands\n"
+    "commands.PIPELINES['run'] = ('fake_batch', 'run_run')\ncli.main()"
+)
+
+
+def begin(folder: Path, *args: str) -> subprocess.Popen[str]:
+    """A batch in a process of its own: one job that waits, others beside and behind it."""
+    for job_id, what in (("a", "wait a.pid"), ("b", "breach"), ("c", ""), ("d", "wait d.pid"), ("e", "")):
+        job_of(folder, job_id, what)
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            START,
+            "run",
+            str(folder),
+            "-o",
+            str(folder / "runs"),
+            "--workers",
+            "2",
+            *args,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{HERE}"},
+    )
+
+
+def wait_for(*files: Path) -> list[int]:
+    deadline = time.monotonic() + 90
+    while not all(f.exists() and f.read_text() for f in files):
+        assert time.monotonic() < deadline, "the batch did not begin"
+        time.sleep(0.02)
+    return [int(f.read_text()) for f in files]
+
+
+def gone(pid: int) -> bool:
+    """No such process, or one that has ended and is only to be collected."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_batch_that_is_stopped_says_what_is_done_and_goes_on_later(number, code, tmp_path):
+    process = begin(tmp_path)
+    pids = wait_for(tmp_path / "a.pid", tmp_path / "d.pid")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    assert all(gone(pid) for pid in pids)
+    rows = table(tmp_path / "runs")
+    assert {k: v["state"] for k, v in rows.items()} == {
+        "a": "interrupted", "b": "done", "c": "done", "d": "interrupted", "e": "not started",
+    }  # fmt: skip
+    assert everything(tmp_path / "runs") == ["b", "batch.csv", "batch.html", "c"]
+    if number == signal.SIGINT:
+        return
+    (tmp_path / "go").touch()
+    process = begin(tmp_path)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    assert "5 jobs: 5 done (2 of them before), 0 failed; 1 with breaches." in out
+    assert [row["state"] for row in table(tmp_path / "runs").values()] == [
+        "kept",
+        "done",
+        "kept",
+        "done",
+        "done",
+    ]
+
+
+def test_a_batch_whose_parent_is_killed_leaves_no_process_and_no_half(tmp_path):
+    process = begin(tmp_path)
+    pids = wait_for(tmp_path / "a.pid", tmp_path / "d.pid")
+    process.kill()
+    process.communicate(timeout=30)
+    deadline = time.monotonic() + 60
+    while not all(gone(pid) for pid in pids):
+        assert time.monotonic() < deadline, "a process outlived its batch"
+        time.sleep(0.05)
+    assert everything(tmp_path / "runs") == ["b", "c"]
+
+
+# -- what it says --------------------------------------------------------------------------------------------
+def test_what_needs_a_person_stands_first_and_names_are_text(tmp_path):
+    rows = sorted(
+        [
+            Row("fine", "fine.toml", "done", folder="fine"),
+            Row("dug", "d.toml", "done", sites_outside=2, outside_volume_m3=12_345.6, folder="dug"),
+            Row("breach", "b.toml", "done", breaches=1, sites_outside=1, folder="breach"),
+            Row("<script>alert(1)</script>", "x.toml", "failed", message="the <b>DEM</b> is bad"),
+            Row("later", "l.toml", "not started"),
+        ],
+        key=lambda row: row.urgency,
+    )
+    assert [row.job for row in rows][1:] == ["later", "breach", "dug", "fine"]
+    (tmp_path / "dug").mkdir()
+    (tmp_path / "dug" / "report.html").touch()
+    page = render(rows, tmp_path, "5 jobs")
+    assert "<script" not in page
+    assert "&lt;b&gt;DEM&lt;/b&gt;" in page
+    assert 'href="dug/report.html"' in page
+    assert "12,346" in page
+    assert rows[3].words() == "2 sites outside the lease"
+    assert rows[2].words() == "1 breach, 1 site outside the lease"
+    assert rows[4].words() == "nothing to weigh"
+
+
+def test_a_list_may_name_folders_of_its_own(tmp_path):
+    a = job_of(tmp_path / "x", "a")
+    (tmp_path / "night.list").write_text("x/a.toml\n")
+    assert collect("run", [tmp_path / "night.list"]) == [a]
