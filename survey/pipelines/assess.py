@@ -124,6 +124,11 @@ def assess(
 
         return assess_points(job, ask, inputs, progress, started, options)
     surveyed, targets, lease, registry, zones, sites = _survey(job, ask, inputs, engine)
+    if not targets:
+        said = Remark(
+            "nothing-detected", "No pit or heap was detected outside the lease: nothing to assess.", "info"
+        )
+        surveyed = replace(surveyed, notes=(*surveyed.notes, said))
     wish = _wish(job, ask, inputs, surveyed)
     progress.stage("measuring outlines", len(targets))
     measured: dict[str, Measured] = {}

@@ -166,6 +166,23 @@ def test_detected_sites_are_those_outside_the_lease(tmp_path):
     assert record.sites[0].status == "changed between the surveys"
 
 
+def test_detected_in_one_survey(tmp_path):
+    found, record = measured(make_job(tmp_path, assess='[assess]\ntargets = "detected"\n'))
+    (a,) = found.values()
+    assert a.kind == "pit"
+    assert a.volume_m3 == pytest.approx(VOID, rel=0.1)
+    assert record.sites[0].status.startswith("existing")
+
+
+def test_nothing_outside_is_said_and_no_error(tmp_path):
+    after = relief() + body(*HEAP[:3], HEAP[3])
+    found, record = measured(
+        make_job(tmp_path, two=True, after=after, assess='[assess]\ntargets = "detected"\n')
+    )
+    assert found == {}
+    assert any(note.code == "nothing-detected" for note in record.notes)
+
+
 def test_an_earlier_survey_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(JobError, match="needs an earlier survey"):
         measured(make_job(tmp_path, assess=ASSESS + 'base = "earlier"\n'))
