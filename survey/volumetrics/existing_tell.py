@@ -116,9 +116,9 @@ WEIGHTS: dict[int, dict[str, float]] = {
         "bare": 1.852,
     },
 }
-"""Logistic regression with a ridge on the bodies of simulated surveys (``score_existing.py --fit``), per sign:
-log-odds that a body is digging or heaping, per unit of each sign. Fitted with the orthomosaic and, at a quarter
-of the weight, without it."""
+"""Logistic regression with a ridge on the bodies of simulated surveys (``score_existing.py --fit``), per
+sign: log-odds that a body is digging or heaping, per unit of each sign. Fitted with the orthomosaic and, at a
+quarter of the weight, without it."""
 
 
 def probability(form: Form, cover: Cover | None, around: Cover | None) -> float:
