@@ -52,7 +52,18 @@ RELATIONS = (
     "flags",
 )
 
-_TABLE_KEYS = {"id", "title", "regime", "profile", "authority", "not_before", "text_of", "read", "grade"}
+_TABLE_KEYS = {
+    "id",
+    "title",
+    "short",
+    "regime",
+    "profile",
+    "authority",
+    "not_before",
+    "text_of",
+    "read",
+    "grade",
+}
 _ROW_KEYS = {"id", "rule", "quantity", "relation", "sentence"}
 _MAY_KEYS = {
     "limit",
@@ -78,6 +89,7 @@ class Clause:
     id: str
     table: str
     table_title: str
+    table_short: str
     regime: str  # mcdr | rajasthan | any
     profile: str | None  # a set of rows that is no rule of law: ibm-2023, accuracy, practice
     authority: str
@@ -100,14 +112,13 @@ class Clause:
     @property
     def citation(self) -> str:
         """How a finding names the row: "MCDR 2017, rule 34A(1) [grade A]"."""
-        return f"{self.cited} [grade {self.grade}: {GRADES[self.grade]}]"
+        return f"{self.cited} [grade {self.grade}]"
 
     @property
     def cited(self) -> str:
-        if self.profile is not None:
-            return f"{self.table_title}, {self.rule}"
-        word = "" if self.rule.startswith("Form") else "rule "
-        return f"{self.table_title}, {word}{self.rule}"
+        """The row's table and rule: "MCDR 2017, rule 34A(1)"."""
+        word = "" if self.profile is not None or self.rule.startswith("Form") else "rule "
+        return f"{self.table_short}, {word}{self.rule}"
 
     def in_force(self, on: date) -> bool:
         """Whether the row is in force on a day; a row without a known first day counts from its table's."""
@@ -157,6 +168,7 @@ def parse_table(name: str, text: str) -> tuple[Clause, ...]:
                 id=row["id"],
                 table=head["id"],
                 table_title=head["title"],
+                table_short=head["short"],
                 regime=head["regime"],
                 profile=head.get("profile"),
                 authority=head["authority"],

@@ -66,7 +66,7 @@ class Batch:
 def collect(command: str, targets: Sequence[Path]) -> list[Path]:
     """The job files that the targets stand for: files themselves, job files of a folder, lines of a list.
 
-    For ``check`` a folder without job files is a delivery.
+    For ``check`` a folder without job files is a delivery, or holds several.
 
     Raises
     ------
@@ -80,7 +80,9 @@ def collect(command: str, targets: Sequence[Path]) -> list[Path]:
             if found:
                 paths += found
             elif command == "check":
-                paths.append(target)
+                from survey.pipelines.checking.bare import filings_in
+
+                paths += filings_in(target) or [target]
             else:
                 raise JobError("the folder holds no job files (*.toml)", file=target)
         elif target.suffix.casefold() in (".txt", ".list", ".lst") and target.is_file():

@@ -12,7 +12,7 @@ from typing import Any
 from survey.errors import OutputError
 
 COLUMNS = (
-    "job", "file", "state", "breaches", "too_close", "not_measured", "serious_notes", "sites_outside",
+    "job", "file", "state", "breaches", "flags", "too_close", "not_measured", "serious_notes", "sites_outside",
     "outside_volume_m3", "cut_m3", "fill_m3", "seconds", "message", "folder",
 )  # fmt: skip
 
@@ -31,6 +31,8 @@ class Row:
     file: str
     state: str
     breaches: int = 0
+    flags: int = 0
+    """Strong and moderate signs that a file is not what it claims to be."""
     too_close: int = 0
     not_measured: int = 0
     serious_notes: int = 0
@@ -48,14 +50,15 @@ class Row:
 
     @property
     def needs_a_person(self) -> bool:
-        return self.state == "failed" or bool(self.breaches or self.serious_notes or self.sites_outside)
+        return self.state == "failed" or bool(self.breaches or self.flags or self.serious_notes or self.sites_outside)
 
     @property
-    def urgency(self) -> tuple[int, int, float, int, int, str]:
+    def urgency(self) -> tuple[int, int, int, float, int, int, str]:
         """What needs a person stands first."""
         return (
             _ORDER.get(self.state, 3),
             -self.breaches,
+            -self.flags,
             -self.outside_volume_m3,
             -self.serious_notes,
             -self.too_close - self.not_measured,
@@ -72,6 +75,8 @@ class Row:
         said = []
         if self.breaches:
             said.append("1 breach" if self.breaches == 1 else f"{self.breaches} breaches")
+        if self.flags:
+            said.append("1 flag" if self.flags == 1 else f"{self.flags} flags")
         if self.sites_outside:
             sites = "1 site" if self.sites_outside == 1 else f"{self.sites_outside} sites"
             said.append(f"{sites} outside the lease")

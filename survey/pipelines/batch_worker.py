@@ -131,6 +131,7 @@ def facts_of(command: str, record: Record) -> dict[str, Any]:
     outside = [s for s in record.sites if s.zone != "lease" or s.outside_volume_m3 > 0]
     return {
         "breaches": breaches(command, record),
+        "flags": sum(f.evidence.get("flag") in ("strong", "moderate") for f in record.findings),
         "too_close": verdicts.count("too close to call"),
         "not_measured": verdicts.count("not measured"),
         "serious_notes": sum(note.severity == "serious" for note in record.notes),

@@ -87,6 +87,7 @@ HEAD = """
 [table]
 id = "x"
 title = "X"
+short = "X"
 regime = "mcdr"
 authority = "A"
 text_of = 2025-01-01

@@ -209,3 +209,44 @@ def _add_unreadable(surveys: list[dict[str, Any]], guesses: Sequence[Guess], rem
         if role is not None and role not in target:
             target[role] = name
         remarks.append(Remark("unreadable", f'"{name}" cannot be opened: {guess.why}.', "serious"))
+
+
+# -- a folder of filings -----------------------------------------------------------------------------------------
+_OUTLINES = (".kml", ".kmz", ".geojson", ".gpkg", ".shp", ".dxf")
+_RASTERS = (".tif", ".tiff", ".jp2")
+_MOST_NAMES = 20_000
+
+
+def filings_in(folder: Path) -> list[Path]:
+    """The filings of a folder that is no filing itself: two or more zips or folders, each with a boundary and a
+    raster of its own, and no loose files beside them. Empty for a folder that is one filing.
+    """
+    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    whole = [p for p in entries if p.is_dir() or p.suffix.casefold() == ".zip"]
+    loose = [p for p in entries if p not in whole]
+    if len(whole) < 2 or any(p.suffix.casefold() in (*_OUTLINES, *_RASTERS) for p in loose):
+        return []
+    kept = [p for p in whole if _has(p, _OUTLINES) and _has(p, _RASTERS)]
+    return kept if len(kept) >= 2 else []
+
+
+def _has(path: Path, endings: tuple[str, ...]) -> bool:
+    return any(name.casefold().endswith((*endings, ".zip")) for name in _names(path) if name != path.name)
+
+
+def _names(path: Path) -> list[str]:
+    """Names in a folder or zip; none are opened, and an archive that cannot be listed has none."""
+    if path.is_dir():
+        found: list[str] = []
+        for _, _, files in os.walk(path):
+            found += files
+            if len(found) > _MOST_NAMES:
+                break
+        return found
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()[:_MOST_NAMES]
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return []

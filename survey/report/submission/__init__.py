@@ -176,12 +176,16 @@ def duties(record: Record) -> list[str]:
     """The decision which duty applies, with its reasons."""
     said = []
     for duty in (record.checks or {}).get("duties", []):
+        if duty["applies"] is None and duty["id"] not in _YEARLY:
+            continue  # no plan and no letter of intent were stated
         word = {True: "applies", False: "does not apply", None: "cannot be told"}[duty["applies"]]
         if duty["waived_by"]:
             word = "is waived"
         said.append(f"{duty['name'].capitalize()} ({duty['citation']}) {word}: {'; '.join(duty['reasons'])}.")
     return said
 
+
+_YEARLY = ("mcdr.34A.1", "mcdr.34A.2", "rajasthan.28.dd")
 
 _GRADES = (
     ("A", "the text of the rules"),
