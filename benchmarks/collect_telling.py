@@ -24,15 +24,15 @@ from survey.sample_data import make_scene, write_delivery
 from survey.sample_data.truth import Truth
 
 CAUSES = {
-    "tree growth": "vegetation", "felling": "vegetation", "crop": "crop", "water": "water", "erosion": "erosion",
-    "vehicle or shed": "vehicle or shed",
+    "tree growth": "vegetation", "felling": "vegetation", "crop": "crop", "water": "water",
+    "erosion": "erosion", "vehicle or shed": "vehicle or shed",
 }  # fmt: skip
 
 
 def cause_of(
     region: BaseGeometry, sign: int, truth: Truth, stands: list[tuple[str, tuple[float, ...]]]
 ) -> str:
-    """The class of a region: digging where a site of its sign makes up a good part of it, else the cause there."""
+    """Digging where a site of its sign makes up a good part of it, else the cause that lies there."""
     own = region.area
     for site in truth.sites:
         both = site.outline.intersection(region).area

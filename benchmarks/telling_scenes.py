@@ -31,7 +31,8 @@ def learning_case(seed: int, index: int) -> Case:
         return ArtefactOptions(
             spikes=d.count(0, 6), smooth_holes=d.count(1, 6), hole_radius_m=(4.0, 14.0),
             seam_m=d.one(0.0, d.either(d.between(0.04, 0.2))), seam_fade_m=d.between(15, 90),
-            curl_m=d.one(0.0, d.either(d.between(0.1, 0.6))), curl_width_m=d.between(10, 30), gaps=d.count(0, 3),
+            curl_m=d.one(0.0, d.either(d.between(0.1, 0.6))), curl_width_m=d.between(10, 30),
+            gaps=d.count(0, 3),
         )  # fmt: skip
 
     green = d.between(0.1, 0.7)

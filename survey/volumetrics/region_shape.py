@@ -120,7 +120,7 @@ def shape_of(
     outside = known & ~inside
 
     # The band to both sides of the outline over which the step is taken: no wider than the region's half.
-    band = float(np.clip(0.35 * width, max(LEAST_BAND_M, 2 * cell), MOST_BAND_M))
+    band = float(np.clip(0.35 * width, max(LEAST_BAND_M, 2 * cell), max(MOST_BAND_M, 2 * cell)))
     near_in = inside & (depth <= band + 0.5 * cell)
     near_out = outside & (away > 1.01 * cell) & (away <= band + 1.5 * cell)
     if not near_out.any():

@@ -54,7 +54,7 @@ class RegionWindow:
 def margin_cells(regions: Regions, k: int) -> int:
     """A margin as wide as half the region, between 6 and 25 m: the surroundings that it is held against."""
     wide = 0.5 * math.sqrt(float(regions.area_m2[k]))
-    return math.ceil(min(max(wide, 6.0), 25.0) / regions.job.cell_m)
+    return max(4, math.ceil(min(max(wide, 6.0), 25.0) / regions.job.cell_m))
 
 
 def look_at(
@@ -83,8 +83,12 @@ def look_at(
 
 
 def _blocks(values: NDArray[np.float64], step: int) -> NDArray[np.float64]:
-    """Means of blocks of cells; NaN where one cell of a block is missing. What overhangs is left out."""
+    """Means of blocks of cells; NaN where less than half of a block is known. What overhangs is left out."""
     if step == 1:
         return values
     rows, cols = values.shape[0] // step, values.shape[1] // step
-    return values[: rows * step, : cols * step].reshape(rows, step, cols, step).mean(axis=(1, 3))
+    cells = values[: rows * step, : cols * step].reshape(rows, step, cols, step)
+    known = np.isfinite(cells)
+    count = known.sum(axis=(1, 3))
+    total = np.where(known, cells, 0.0).sum(axis=(1, 3))
+    return np.where(2 * count >= step * step, total / np.maximum(count, 1), np.nan)

@@ -158,3 +158,13 @@ def test_words_name_what_spoke() -> None:
     e = region(-1, -frustum(2.5))
     assert "edge" in in_words(["closed"], e)
     assert in_words(["green_high"], e) == ""  # nobody saw its colour
+
+
+@pytest.mark.parametrize("shape", [(9, 9), (9, 40), (40, 9)])
+def test_a_single_cell_can_be_looked_at(shape: tuple[int, int]) -> None:
+    """One cell of ten metres is a region of 100 m²: nothing may fail on it."""
+    rise = np.zeros(shape)
+    rise[4, 4] = -3.0
+    s = shape_of(np.full(shape, 300.0), rise, rise < 0, (10.0, 10.0), SCALE)
+    assert s.closed == 1.0
+    assert s.one_cell == 1.0
