@@ -19,25 +19,18 @@ import numpy as np
 
 from survey.errors import InputRefused
 from survey.grid import Bounds, Grid
+from survey.rasters.describe import open_raster
+from survey.rasters.handles import Pin, dataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyproj import CRS
 
-_DRIVERS = {
-    b"II*\0": "GTiff",
-    b"MM\0*": "GTiff",
-    b"II+\0": "GTiff",
-    b"MM\0+": "GTiff",
-    b"\0\0\0\x0c": "JP2OpenJPEG",
-    b"\xffO\xffQ": "JP2OpenJPEG",
-}
 COLOURS = ("red", "green", "blue")
 TEXTURE = "texture"
 
 _WINDOW_CELLS = 4_000_000  # the most source cells held at once
 _MAX_BANDS = 64
-_MAX_BLOCK_BYTES = 256 * 2**20
 _MAX_SAMPLES_A_SIDE = 8  # lattice in a cell, where the mean by area has no closed form
 _NODE = 32  # cells between exactly transformed nodes; between them the transform is bilinear
 _LEAST_PHOTOGRAPHED = 0.5  # share of a cell that must be photographed for a mean
@@ -95,8 +88,7 @@ class Ortho:
     fully bright cell: what is read comes in parts of it. ``notes`` say what had to be assumed.
     """
 
-    path: str
-    name: str
+    pin: Pin
     crs_wkt: str
     affine: tuple[float, float, float, float, float, float]
     height: int
@@ -110,6 +102,14 @@ class Ortho:
     black_is_missing: bool = False
     palette: tuple[tuple[int, int, int], ...] | None = None
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def path(self) -> str:
+        return self.pin.path
+
+    @property
+    def name(self) -> str:
+        return self.pin.name
 
     @property
     def colours(self) -> tuple[str, ...]:
@@ -192,11 +192,11 @@ class Ortho:
         out = {name: np.full(piece.shape, np.nan, np.float32) for name in names}
         if not piece.height or not piece.width:
             return out
-        with _opened(self.path, self.name) as source:
-            if self._parallel_to(piece):
-                self._read_by_area(source, piece, wanted, shift_m, texture, out)
-            else:
-                self._read_by_lattice(source, piece, wanted, shift_m, texture, out)
+        source = dataset(self.pin)
+        if self._parallel_to(piece):
+            self._read_by_area(source, piece, wanted, shift_m, texture, out)
+        else:
+            self._read_by_lattice(source, piece, wanted, shift_m, texture, out)
         return out
 
     def chip(self, piece: Grid, *, shift_m: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.uint8]:
@@ -229,7 +229,7 @@ class Ortho:
     ) -> None:
         a, _, c, _, e, f = self.affine
         # Edges of the piece's cells in columns and rows of the file, from absolute indices.
-        col_edges = (
+        col_edges: NDArray[np.float64] = (
             piece.west + (piece.col0 + np.arange(piece.width + 1)) * piece.cell_east - shift_m[0] - c
         ) / a
         row_edges = (
@@ -400,7 +400,7 @@ def _overlaps(
 
 
 def _box(
-    values: NDArray[np.float32],
+    values: NDArray[np.floating],
     by_row: tuple[NDArray[np.intp], NDArray[np.float64]],
     by_col: tuple[NDArray[np.intp], NDArray[np.float64]],
 ) -> NDArray[np.float64]:
@@ -446,32 +446,6 @@ def _transformer(source: str, target: str) -> Any:
 
 
 # -- at the door -------------------------------------------------------------------------------------
-def _opened(path: str, name: str) -> Any:
-    """The file, opened so that nothing beside it is read and nothing is fetched."""
-    from rasterio.errors import RasterioIOError
-
-    from survey.raster_env import open_dataset
-
-    try:
-        with open(path, "rb") as file:
-            driver = _DRIVERS.get(file.read(4))
-        if driver is None:
-            raise InputRefused(
-                "the orthomosaic is not a GeoTIFF",
-                expected="a GeoTIFF, COG or JPEG 2000",
-                file=name,
-                mend="Deliver the orthomosaic as a GeoTIFF.",
-            )
-        return open_dataset(path, driver)
-    except (RasterioIOError, OSError) as fault:
-        raise InputRefused(
-            "the orthomosaic cannot be opened",
-            expected="a whole GeoTIFF, COG or JPEG 2000",
-            file=name,
-            mend="Deliver the orthomosaic again, as a GeoTIFF.",
-        ) from fault
-
-
 def open_ortho(
     path: str | PurePath,
     *,
@@ -493,75 +467,59 @@ def open_ortho(
     InputRefused
         Not a GeoTIFF or JPEG 2000, no reference system, no placement, bands that cannot be used.
     """
-    path = str(path)
-    name = name or PurePath(path).name
+    raster = open_raster(path, name=name, what="a GeoTIFF, COG or JPEG 2000")
+    source, name = dataset(raster.pin), raster.name
     notes: list[str] = []
-    with _opened(path, name) as source:
-        if source.count > _MAX_BANDS:
-            raise InputRefused(
-                f"the orthomosaic has {source.count} bands", expected=f"at most {_MAX_BANDS}", file=name
-            )
-        for (rows, cols), kind in zip(source.block_shapes, source.dtypes, strict=True):
-            if rows * cols * np.dtype(kind).itemsize > _MAX_BLOCK_BYTES:
-                raise InputRefused(
-                    f"the orthomosaic is stored in blocks of {cols} × {rows} cells",
-                    expected=f"blocks of at most {_MAX_BLOCK_BYTES // 2**20} MB",
-                    file=name,
-                    mend="Store it tiled, for instance as a COG.",
-                )
-        if any(np.dtype(kind).kind == "c" for kind in source.dtypes):
-            raise InputRefused("the orthomosaic holds complex numbers", file=name)
-        if source.crs is None and crs is None:
-            raise InputRefused(
-                "the orthomosaic has no coordinate reference system",
-                file=name,
-                mend="Write the reference system into the file, or give it in the job.",
-            )
-        affine = tuple(source.transform)[:6]
-        if source.transform.is_identity or source.transform.determinant == 0:
-            raise InputRefused(
-                "the orthomosaic does not say where it lies",
-                file=name,
-                mend="Deliver a GeoTIFF that carries its placement; a world file beside it is not read.",
-            )
-        wkt = source.crs.to_wkt() if source.crs is not None else _wkt(crs or "", name)
-        names, alpha, palette = _band_names(source, bands, name, notes)
-        sample = _sample(source, [i + 1 for i, b in enumerate(names) if b != "alpha"], name)
-        if alpha is None and len(names) == 4 and names[3] in ("band_4", "nir") and bands is None:
-            fourth = sample[3]
-            if np.isin(fourth, (0, _top(source.dtypes[3]))).all() and names[3] == "band_4":
-                names, alpha = (*names[:3], "alpha"), 4
-                sample = sample[:3]
-            elif names[:3] == COLOURS and names[3] == "band_4":
-                names = (*names[:3], "nir")
-                notes.append("The fourth band carries no name; it was taken as near infrared.")
-        masked = alpha is None and any(
-            "per_dataset" in {flag.name for flag in flags} and "alpha" not in {flag.name for flag in flags}
-            for flags in source.mask_flag_enums
+    if source.count > _MAX_BANDS:
+        raise InputRefused(
+            f"the orthomosaic has {source.count} bands", expected=f"at most {_MAX_BANDS}", file=name
         )
-        nodata = None if source.nodata is None or math.isnan(source.nodata) else float(source.nodata)
-        kind = np.dtype(source.dtypes[0])
-        declared = alpha is not None or masked or nodata is not None
-        white, said = _white(sample, kind)
-        if said:
-            notes.append(said)
-        return Ortho(
-            path=path,
-            name=name,
-            crs_wkt=wkt,
-            affine=affine,  # type: ignore[arg-type]
-            height=source.height,
-            width=source.width,
-            bands=names,
-            white=1.0 if palette is not None else white,
-            cell_m=_cell_m(wkt, source.transform, source.height, source.width),
-            alpha=alpha,
-            mask=masked,
-            nodata=nodata,
-            black_is_missing=not declared and palette is None,
-            palette=palette,
-            notes=tuple(notes),
+    if any(np.dtype(kind).kind == "c" for kind in source.dtypes):
+        raise InputRefused("the orthomosaic holds complex numbers", file=name)
+    if source.crs is None and crs is None:
+        raise InputRefused(
+            "the orthomosaic has no coordinate reference system",
+            file=name,
+            mend="Write the reference system into the file, or give it in the job.",
         )
+    if source.transform.is_identity or source.transform.determinant == 0:
+        raise InputRefused(
+            "the orthomosaic does not say where it lies",
+            file=name,
+            mend="Deliver a GeoTIFF that carries its placement; a world file beside it is not read.",
+        )
+    wkt = source.crs.to_wkt() if source.crs is not None else _wkt(crs or "", name)
+    names, alpha, palette = _band_names(source, bands, name, notes)
+    sample = _sample(source, [i + 1 for i, b in enumerate(names) if b != "alpha"], name)
+    if alpha is None and len(names) == 4 and names[3] == "band_4" and bands is None:
+        if np.isin(sample[3], (0, _top(source.dtypes[3]))).all():
+            names, alpha, sample = (*names[:3], "alpha"), 4, sample[:3]
+        elif names[:3] == COLOURS:
+            names = (*names[:3], "nir")
+            notes.append("The fourth band carries no name; it was taken as near infrared.")
+    flags = [{flag.name for flag in of_band} for of_band in source.mask_flag_enums]
+    masked = alpha is None and any("per_dataset" in f and "alpha" not in f for f in flags)
+    nodata = None if source.nodata is None or math.isnan(source.nodata) else float(source.nodata)
+    white, said = _white(sample, np.dtype(source.dtypes[0]))
+    if said:
+        notes.append(said)
+    a, b, c, d, e, f = tuple(source.transform)[:6]
+    return Ortho(
+        pin=raster.pin,
+        crs_wkt=wkt,
+        affine=(a, b, c, d, e, f),
+        height=source.height,
+        width=source.width,
+        bands=names,
+        white=1.0 if palette is not None else white,
+        cell_m=_cell_m(wkt, source.transform, source.height, source.width),
+        alpha=alpha,
+        mask=masked,
+        nodata=nodata,
+        black_is_missing=alpha is None and not masked and nodata is None and palette is None,
+        palette=palette,
+        notes=tuple(notes),
+    )
 
 
 def _wkt(crs: str, name: str) -> str:
