@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from cluster import Cluster
 from filings import copy_of, honest_scene, write_base
 
 
@@ -20,7 +21,20 @@ def filing(filing_base, tmp_path):
     return copy_of(filing_base, tmp_path)
 
 
+@pytest.fixture
+def lone(filing):
+    return filing.lone()
+
+
 @pytest.fixture(scope="session")
 def honest_check(filing_base, tmp_path_factory):
     """The honest filing, checked once."""
     return copy_of(filing_base, tmp_path_factory.mktemp("honest")).run()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """A scheduler and two workers, each a process; tests leave it as they found it."""
+    with Cluster(tmp_path_factory.mktemp("cluster")) as made:
+        made.wait_for(2)
+        yield made

@@ -111,6 +111,12 @@ class Filing:
             out.write(data)
         return self
 
+    def lone(self) -> Filing:
+        """Without last year's survey: what only this year's decides is then looked at in a moment."""
+        head, _, rest = self.job.read_text(encoding="utf-8").partition("[[survey]]")
+        self.job.write_text(head + "[[survey]]" + rest.partition("[[survey]]")[2], encoding="utf-8")
+        return self
+
     def move(self, name: str, east_m: float = 0.0, north_m: float = 0.0) -> Filing:
         """The same cells, said to lie elsewhere."""
         with rasterio.open(self.folder / name) as source:
