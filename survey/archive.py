@@ -17,7 +17,8 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -60,6 +61,8 @@ class RunFolder:
         ``up_to_date`` is its record, and nothing is to be written.
     force:
         Run again even if the same run is there.
+    certain:
+        Called before the run is put in place; what it raises keeps the run from being there.
 
     Raises
     ------
@@ -67,7 +70,15 @@ class RunFolder:
         The place cannot be written, another run holds it, or it holds a run of something else.
     """
 
-    def __init__(self, out: Path, job_id: str, *, digest: str | None = None, force: bool = False) -> None:
+    def __init__(
+        self,
+        out: Path,
+        job_id: str,
+        *,
+        digest: str | None = None,
+        force: bool = False,
+        certain: Callable[[], None] | None = None,
+    ) -> None:
         if not job_id or job_id in (".", "..") or "/" in job_id or "~" in job_id or job_id.startswith("."):
             raise ValueError(f"{job_id!r} cannot name a folder of results")
         self.out = Path(os.path.abspath(out))
@@ -75,7 +86,9 @@ class RunFolder:
         self.target = self.out / job_id
         self.up_to_date: str | None = None
         self.digest = digest
+        self.began = time.monotonic()
         self._force = force
+        self._certain = certain
         self._partial: Path | None = None
         self._lock: int | None = None
         self._made: list[Path] = []
@@ -164,6 +177,8 @@ class RunFolder:
         assert self._partial is not None
         if not (self._partial / RECORD).is_file():
             raise ValueError(f"a run without {RECORD} is not whole")
+        if self._certain is not None:
+            self._certain()
         _to_disk(self._partial)
         if os.path.lexists(self.target):
             former = self._partial

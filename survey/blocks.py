@@ -190,6 +190,11 @@ class Engine:
             if len(done) < len(futures) or any(f.exception() for f in futures):
                 raise next(error for f in futures if f in done and (error := f.exception()) is not None)
             return [f.result() for f in futures]
+        except RuntimeError as error:
+            self._stop.set()
+            if "can't start new thread" in str(error):
+                raise MemoryError from error
+            raise
         except BaseException:
             # Whoever is at work notices at its next step; nothing more is begun.
             self._stop.set()

@@ -104,7 +104,7 @@ def run_assess(job: Job, options: Options, progress: Progress) -> Record:
     with (
         engine_for(options, progress) as engine,
         open_inputs(job, threads=engine.threads) as inputs,
-        run_folder(job, options, "assess", inputs.digest_inputs()) as folder,
+        run_folder(job, options, "assess", inputs.digest_inputs(), inputs.unchanged) as folder,
     ):
         if folder.up_to_date is not None:
             return from_json(folder.up_to_date)

@@ -52,7 +52,7 @@ def run_check(job: Job, options: Options, progress: Progress) -> Record:
     with (
         engine_for(options, progress) as engine,
         open_filing(job, threads=engine.threads) as filing,
-        run_folder(job, options, "check", filing.inputs.digest_inputs()) as folder,
+        run_folder(job, options, "check", filing.inputs.digest_inputs(), filing.inputs.unchanged) as folder,
     ):
         if folder.up_to_date is not None:
             return from_json(folder.up_to_date)

@@ -93,7 +93,7 @@ def run_comparison(job: Job, options: Options, progress: Progress, command: str)
     with (
         engine_for(options, progress) as engine,
         open_inputs(job, threads=engine.threads) as inputs,
-        run_folder(job, options, command, inputs.digest_inputs()) as folder,
+        run_folder(job, options, command, inputs.digest_inputs(), inputs.unchanged) as folder,
     ):
         if folder.up_to_date is not None:
             return from_json(folder.up_to_date)

@@ -333,7 +333,7 @@ def run_one_survey(job: Job, options: Options, progress: Progress) -> Record:
     with (
         engine_for(options, progress) as engine,
         open_inputs(job, threads=engine.threads) as inputs,
-        run_folder(job, options, "outside", inputs.digest_inputs()) as folder,
+        run_folder(job, options, "outside", inputs.digest_inputs(), inputs.unchanged) as folder,
     ):
         if folder.up_to_date is not None:
             return from_json(folder.up_to_date)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from survey.errors import InputRefused
 from survey.pipelines.job import Job
 from survey.record import Source
 
 if TYPE_CHECKING:
-    from survey.dem.surface import Surface
     from survey.delivery import Delivery
+    from survey.dem.surface import Surface
 
 
 @dataclass
@@ -29,6 +30,8 @@ class Inputs:
     described: dict[str, dict[str, object]] = field(default_factory=dict)
     comparison: Any = field(default=None, repr=False)
     """What comparing the surveys gave, once somebody did: several tasks of a run want it."""
+    seen: dict[str, tuple[int, int, int] | None] = field(default_factory=dict, repr=False)
+    """Size, time and inode of each file when it was hashed."""
     _paths: dict[str, Path] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
@@ -57,6 +60,37 @@ class Inputs:
                 "notes": [str(note) for note in surface.notes],
             },
         }
+
+    def unchanged(self) -> None:
+        """What was hashed is still what lies there, so that the record names what was read.
+
+        Raises
+        ------
+        InputRefused
+            A file was changed, replaced or removed while the job ran.
+        """
+        for name, before in self.seen.items():
+            if _identity(self._paths[name]) != before:
+                raise InputRefused(
+                    "the file was changed or removed while the job ran",
+                    file=name,
+                    mend="Run again when nothing writes to it.",
+                )
+
+    def hash_files(self, names: Iterable[str], threads: int) -> None:
+        """Hash these files and remember what they were.
+
+        Raises
+        ------
+        InputRefused
+            One cannot be read, or changed meanwhile.
+        """
+        from survey.delivery import hash_all
+
+        plain = {name: path for name in dict.fromkeys(names) if (path := self.path(name)).is_file()}
+        self.seen |= {name: _identity(path) for name, path in plain.items()}
+        found = hash_all([str(p) for p in plain.values()], threads)
+        self.hashes |= {name: found[str(path)] for name, path in plain.items()}
 
     def digest_inputs(self) -> dict[str, str]:
         """Name and SHA-256 of every file, for the digest of the run."""
@@ -88,19 +122,23 @@ def open_inputs(job: Job, roles: frozenset[str] | None = None, threads: int = 2)
 
     ``roles`` limits this to files of those roles.
     """
-    from survey.delivery import hash_all, open_delivery
+    from survey.delivery import open_delivery
 
     delivery = None
     try:
         if job.head.delivery is not None:
             delivery = open_delivery(job.resolve(job.head.delivery))
         inputs = Inputs(job, delivery)
-        names = [f.name for f in job.files() if roles is None or f.role in roles]
-        files = {name: inputs.path(name) for name in dict.fromkeys(names)}
-        plain = {name: path for name, path in files.items() if path.is_file()}
-        found = hash_all([str(p) for p in plain.values()], threads)
-        inputs.hashes = {name: found[str(path)] for name, path in plain.items()}
+        inputs.hash_files((f.name for f in job.files() if roles is None or f.role in roles), threads)
         yield inputs
     finally:
         if delivery is not None:
             delivery.close()
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino

@@ -75,7 +75,7 @@ def run_run(job: Job, options: Options, progress: Progress) -> Record:
             watched = understand(job, inputs, engine.threads)
             scenes = scene_pairs(watched)
         pairs = [*scenes, *inputs.digest_inputs().items()]
-        with run_folder(job, options, "run", pairs) as folder:
+        with run_folder(job, options, "run", pairs, inputs.unchanged) as folder:
             if folder.up_to_date is not None:
                 return from_json(folder.up_to_date)
             parts = Parts()

@@ -11,19 +11,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from survey import __version__
 from survey.archive import RECORD, RunFolder
 
+CLOCK_SLACK_S = 120.0
+"""What is done before a run has a folder (hashing, reading scenes) may take so long."""
+
 if TYPE_CHECKING:
     from survey.blocks import Engine
     from survey.pipelines.job import Job
     from survey.pipelines.options import Options
     from survey.pipelines.progress import Progress
-    from survey.record import Record
+    from survey.record import Clock, Record
 
 
 def engine_for(options: Options, progress: Progress | None = None) -> Engine:
@@ -64,11 +69,19 @@ def law_digest() -> str:
 
 
 def run_folder(
-    job: Job, options: Options, command: str, inputs: Mapping[str, str] | Iterable[tuple[str, str]]
+    job: Job,
+    options: Options,
+    command: str,
+    inputs: Mapping[str, str] | Iterable[tuple[str, str]],
+    certain: Callable[[], None] | None = None,
 ) -> RunFolder:
-    """The folder of this run; ``up_to_date`` when a run of the very same things is there already."""
+    """The folder of this run; ``up_to_date`` when a run of the very same things is there already.
+
+    ``certain`` is called before it counts: ``Inputs.unchanged`` refuses a result whose inputs were changed
+    while it was made.
+    """
     digest = run_digest(job, options, command, inputs)
-    return RunFolder(options.out, job.id, digest=digest, force=options.force)
+    return RunFolder(options.out, job.id, digest=digest, force=options.force, certain=certain)
 
 
 def write_record(folder: RunFolder, record: Record) -> Record:
@@ -78,6 +91,20 @@ def write_record(folder: RunFolder, record: Record) -> Record:
     settings = dict(record.settings) | {"law_digest": law_digest()}
     if folder.digest is not None:
         settings["digest"] = folder.digest
-    whole = record.model_copy(update={"outputs": folder.outputs(), "settings": settings})
+    whole = record.model_copy(
+        update={
+            "outputs": folder.outputs(),
+            "settings": settings,
+            "clock": sound_clock(record.clock, time.monotonic() - folder.began),
+        }
+    )
     folder.write_text(RECORD, to_json(whole))
     return whole
+
+
+def sound_clock(clock: Clock, seconds: float) -> Clock:
+    """The clock of a run that took so many seconds: one that jumped meanwhile is not believed."""
+    if abs(clock.seconds - seconds) <= max(CLOCK_SLACK_S, 0.5 * seconds):
+        return clock
+    finished = clock.started + timedelta(seconds=seconds)
+    return clock.model_copy(update={"finished": finished, "seconds": seconds})

@@ -35,5 +35,4 @@ def test_neither_pieces_nor_workers_nor_memory_change_a_byte(options, mine, plai
 
 
 def test_a_cluster_of_processes_gives_the_same_bytes(mine, plain, cluster, tmp_path):
-    assert excavate(mine, tmp_path, scheduler=cluster.address) == plain
-    assert excavate(mine, tmp_path / "tiled", scheduler=cluster.address, tile=64) == plain
+    assert excavate(mine, tmp_path, scheduler=cluster.address, tile=48) == plain

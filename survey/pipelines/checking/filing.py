@@ -150,8 +150,6 @@ def open_filing(job: Job, threads: int = 2) -> Iterator[Filing]:
 
 
 def _locate(job: Job, inputs: Inputs, threads: int) -> dict[str, FileState]:
-    from survey.delivery import hash_all, sha256_of
-
     states: dict[str, FileState] = {}
     for entry in job.files():
         if entry.name in states:
@@ -164,16 +162,16 @@ def _locate(job: Job, inputs: Inputs, threads: int) -> dict[str, FileState]:
             state.path = path
         except SurveyError as error:
             state.problem, state.missing = error, True
-    plain = {s.name: str(s.path) for s in states.values() if s.path is not None and s.path.is_file()}
+    plain = [s.name for s in states.values() if s.path is not None and s.path.is_file()]
     try:
-        hashed = hash_all(list(plain.values()), threads)
-        inputs.hashes = {name: hashed[path] for name, path in plain.items()}
+        inputs.hash_files(plain, threads)
     except SurveyError:
         # One that cannot be read must not keep the others from being hashed.
-        for name, path in plain.items():
+        for name in plain:
             try:
-                inputs.hashes[name] = sha256_of(path, name=name)
+                inputs.hash_files([name], 1)
             except SurveyError as error:
+                inputs.seen.pop(name, None)
                 states[name].problem = error
     return states
 
