@@ -117,12 +117,12 @@ def rebuild(
     InputRefused
         No ground around the outline can carry a base, or the method asked for cannot serve it.
     """
-    z = np.asarray(z, np.float64)
-    known = np.isfinite(z)
+    heights = np.asarray(z, np.float64)
+    known = np.isfinite(heights)
     # Blocks where a base is wanted are inside; blocks outside the outline proper weigh nothing.
     wanted = weight > 0 if touched is None else touched | (weight > 0)
-    frame = _framed(z, weight, usable, wanted, cell_east, cell_north, origin)
-    surface = _block_means(z, known, frame)
+    frame = _framed(heights, weight, usable, wanted, cell_east, cell_north, origin)
+    surface = _block_means(heights, known, frame)
     ring = find_ring(frame, surface)
     if np.count_nonzero(ring.wide) < 6:
         raise InputRefused(
@@ -133,12 +133,14 @@ def rebuild(
     operators, refused = _operators(frame, ring)
     free = (usable if ground is None else ground) & known & ~wanted
     terrain = make_frame(
-        z, weight * 0 + wanted, free, cell_east, cell_north, origin=origin, factor=frame.factor
+        heights, weight * 0 + wanted, free, cell_east, cell_north, origin=origin, factor=frame.factor
     )
     places, errors = _tried(frame, terrain, ring, operators, method)
     source = "trials"
     if places.effective < _LEAST_EFFECTIVE:
-        carried = _smaller(z, wanted, weight, free, frame, list(operators), cell_east, cell_north, origin)
+        carried = _smaller(
+            heights, wanted, weight, free, frame, list(operators), cell_east, cell_north, origin
+        )
         if carried is not None:
             places, errors, source = *carried, "smaller copies"
         else:
@@ -349,6 +351,8 @@ def _decide(
     )
     if tried and np.isfinite(rms[at]):
         sigma, dof = float(rms[at]), max(places.effective - 1, 2.0)
+        if method == "auto":
+            sigma = max(sigma, _chosen_blind(names, errors))
     else:
         source = "spread of methods"
         grain = ring.noise_m if np.isfinite(ring.noise_m) else 0.0
@@ -396,6 +400,23 @@ def _decide(
         ring=ring,
         remarks=tuple(remarks),
     )
+
+
+def _chosen_blind(names: list[str], errors: NDArray[np.float64]) -> float:
+    """1 σ of the error when each trial's method is chosen by the *other* trials.
+
+    The method that did best on some trials owes part of that to chance; a place that had no say in the
+    choice, as the site itself has none, does not share in it.
+    """
+    if len(errors) < 4:
+        return 0.0
+    columns = [names.index(name) for name in METHODS if name in names]
+    squares = errors[:, columns] ** 2
+    if not np.isfinite(squares).all():
+        return 0.0
+    others = squares.sum(axis=0)[None, :] - squares
+    chosen = np.argmin(others, axis=1)
+    return float(_spread(errors[np.arange(len(errors)), np.array(columns)[chosen]][:, None])[0])
 
 
 def _best(names: list[str], rms: NDArray[np.float64]) -> str:
