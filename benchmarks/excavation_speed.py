@@ -61,7 +61,9 @@ def make_rasters(folder: Path, cells: int, cell_m: float = 0.1) -> None:
         radius = 0.12 * cells * cell_m
         return (np.clip(np.ceil((radius - d) / (radius / 6)), 0, 4) * 5.0).astype(np.float32)
 
-    def write(name: str, origin: tuple[float, float], size: float, every: int, seed: int, with_pit: bool) -> None:
+    def write(
+        name: str, origin: tuple[float, float], size: float, every: int, seed: int, with_pit: bool
+    ) -> None:
         noise = np.random.default_rng(seed)
         # What every drone survey has: centimetres that go up and down over tens of metres.
         slow = noise.normal(0, 0.015, (cells // 256 + 4, cells // 256 + 4))
@@ -97,7 +99,11 @@ def make_rasters(folder: Path, cells: int, cell_m: float = 0.1) -> None:
         "type": "FeatureCollection",
         "crs": {"type": "name", "properties": {"name": "EPSG:32643"}},
         "features": [
-            {"type": "Feature", "properties": {"name": "lease"}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+            {
+                "type": "Feature",
+                "properties": {"name": "lease"},
+                "geometry": {"type": "Polygon", "coordinates": [ring]},
+            }
         ],
     }
     (folder / "lease.geojson").write_text(json.dumps(lease))
@@ -133,7 +139,9 @@ def _excavation(folder: Path, job: str, change: bool) -> None:
     from survey.pipelines.options import Options
     from survey.pipelines.progress import NullProgress
 
-    run_excavation(load_job(folder / job), Options(out=folder / "runs", change=change, force=True), NullProgress())
+    run_excavation(
+        load_job(folder / job), Options(out=folder / "runs", change=change, force=True), NullProgress()
+    )
 
 
 def excavation(folder: Path) -> None:
@@ -193,15 +201,15 @@ def dask(folder: Path) -> None:
             with rasterio.open(folder / name) as file:
                 return file.read(1, window=((r0, r1), (c0, c1)))
 
-        chunks = tuple(
-            tuple(min(2048, n - k) for k in range(0, n, 2048)) for n in shape
-        )
+        chunks = tuple(tuple(min(2048, n - k) for k in range(0, n, 2048)) for n in shape)
         return da.map_blocks(block, chunks=chunks, dtype=np.float32)
 
     rise = load("after.tif") - load("before.tif")
     weight = da.from_array(inside, chunks=2048)
     sums = [
-        da.where((weight == z) & s(rise), rise, 0).sum() for z in (0, 1) for s in (lambda x: x < 0, lambda x: x > 0)
+        da.where((weight == z) & s(rise), rise, 0).sum()
+        for z in (0, 1)
+        for s in (lambda x: x < 0, lambda x: x > 0)
     ]
     compute(*sums, num_workers=2)
 
@@ -257,7 +265,15 @@ def main() -> None:
         run_here(options.here, options.folder)
         return
     # In a process of its own: a child's peak memory counts from what its parent held when it was forked.
-    making = [sys.executable, __file__, "--make", "--cells", str(options.cells), "--folder", str(options.folder)]
+    making = [
+        sys.executable,
+        __file__,
+        "--make",
+        "--cells",
+        str(options.cells),
+        "--folder",
+        str(options.folder),
+    ]
     subprocess.run(making, check=True)
     names = [n for n in CONTENDERS if not options.only or n in options.only or n == "decode"]
     found: dict[str, list[dict[str, float]]] = {n: [] for n in names}
@@ -279,7 +295,9 @@ def main() -> None:
         wall = statistics.median(r["wall_s"] / b["wall_s"] for r, b in zip(rows, base, strict=True))
         cpu = statistics.median(r["cpu_s"] / b["cpu_s"] for r, b in zip(rows, base, strict=True))
         peak = max(r["peak_gb"] for r in rows)
-        print(f"{name:12} {wall:10.2f} {cpu:10.2f} {peak:8.2f} {statistics.median(r['wall_s'] for r in rows):8.2f}")
+        print(
+            f"{name:12} {wall:10.2f} {cpu:10.2f} {peak:8.2f} {statistics.median(r['wall_s'] for r in rows):8.2f}"
+        )
 
 
 if __name__ == "__main__":

@@ -53,9 +53,13 @@ def counted(watch: Watch, tracks: list[Track], settings: TriggerSettings) -> lis
     """The triggers that are held against the truth."""
     if watch.short:
         return [
-            t for t in tracks if t.merged_into is None and t.assessment and t.assessment.excavation >= settings.report_p
+            t
+            for t in tracks
+            if t.merged_into is None and t.assessment and t.assessment.excavation >= settings.report_p
         ]
-    return [t for t in tracks if t.merged_into is None and t.confirmed is not None and t.state != "provisional"]
+    return [
+        t for t in tracks if t.merged_into is None and t.confirmed is not None and t.state != "provisional"
+    ]
 
 
 def add(score: Score, watch: Watch, settings: TriggerSettings) -> None:
@@ -101,11 +105,17 @@ def report(regime: str, score: Score, seeds: int) -> str:
     ]
     if score.delays:
         d = np.array(score.delays)
-        lines.append(f"  clear scenes to confirmation: median {np.median(d):.0f}, within three {np.mean(d <= 3):.2f}")
+        lines.append(
+            f"  clear scenes to confirmation: median {np.median(d):.0f}, within three {np.mean(d <= 3):.2f}"
+        )
     lines.append(f"  wrong: {dict(score.mistaken.most_common())}")
     lines.append(f"  missed, by material: {dict(score.missed.most_common())}")
-    lines.append("  recall by size: " + ", ".join(f"{k} {a}/{b}" for k, (a, b) in sorted(score.by_size.items())))
-    lines.append("  recall by zone: " + ", ".join(f"{k} {a}/{b}" for k, (a, b) in sorted(score.by_zone.items())))
+    lines.append(
+        "  recall by size: " + ", ".join(f"{k} {a}/{b}" for k, (a, b) in sorted(score.by_size.items()))
+    )
+    lines.append(
+        "  recall by zone: " + ", ".join(f"{k} {a}/{b}" for k, (a, b) in sorted(score.by_zone.items()))
+    )
     return "\n".join(lines)
 
 

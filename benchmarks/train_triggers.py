@@ -62,7 +62,16 @@ def gather(regime: str, first: int, count: int, out: Path) -> None:
                 continue
             dates = [look.t for look in track.hits if look.t <= t]
             kind = truth_of(watch, watch.support.cell[cells], dates)
-            rows.append({"regime": regime, "seed": seed, "hits": hits, "features": features, "class": kind[0], "kind": kind[1]})
+            rows.append(
+                {
+                    "regime": regime,
+                    "seed": seed,
+                    "hits": hits,
+                    "features": features,
+                    "class": kind[0],
+                    "kind": kind[1],
+                }
+            )
         print(regime, seed, len(rows), f"{time.perf_counter() - start:.1f} s", flush=True)
     out.write_bytes(pickle.dumps(rows))
 
@@ -102,7 +111,13 @@ def reliability(p: NDArray[np.float64], true: NDArray[np.bool_]) -> list[dict[st
     for low in np.arange(0, 1, 0.1):
         here = (p >= low) & (p < low + 0.1 + (low > 0.85))
         if here.any():
-            out.append({"stated": round(float(p[here].mean()), 3), "true": round(float(true[here].mean()), 3), "objects": int(here.sum())})
+            out.append(
+                {
+                    "stated": round(float(p[here].mean()), 3),
+                    "true": round(float(true[here].mean()), 3),
+                    "objects": int(here.sum()),
+                }
+            )
     return out
 
 
@@ -123,7 +138,11 @@ def held_out(rows: Sequence[dict[str, Any]], features: Sequence[str], penalty: f
     rank[order] = np.arange(len(pa))
     n1 = int(ta.sum())
     area = (rank[ta].sum() - n1 * (n1 - 1) / 2) / max(1, n1 * (len(ta) - n1))
-    return {"auc": round(float(area), 4), "brier": round(float(((pa - ta) ** 2).mean()), 4), "reliability": reliability(pa, ta)}
+    return {
+        "auc": round(float(area), 4),
+        "brier": round(float(((pa - ta) ** 2).mean()), 4),
+        "reliability": reliability(pa, ta),
+    }
 
 
 def fit(files: Sequence[Path]) -> None:

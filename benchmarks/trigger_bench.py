@@ -199,4 +199,15 @@ def truth_of(watch: Watch, cells: NDArray[np.int64], dates: list[int]) -> tuple[
     return ("cloud remnant" if clear < 0.6 else "crop"), "nothing", -1
 
 
-__all__ = ["REGIMES", "SEEN_LOOKS", "Watch", "make_watch", "outline", "plan_for", "replay", "share_of", "truth_of", "watch_of"]
+__all__ = [
+    "REGIMES",
+    "SEEN_LOOKS",
+    "Watch",
+    "make_watch",
+    "outline",
+    "plan_for",
+    "replay",
+    "share_of",
+    "truth_of",
+    "watch_of",
+]

@@ -115,17 +115,31 @@ def main() -> None:
             job = make(folder, args.cells, args.layout)
         scenes = sorted(str(p) for p in (folder / "scenes").iterdir())
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        decode = float(subprocess.run([sys.executable, "-c", DECODE, *scenes], check=True, capture_output=True, text=True, env=env).stdout)
+        decode = float(
+            subprocess.run(
+                [sys.executable, "-c", DECODE, *scenes], check=True, capture_output=True, text=True, env=env
+            ).stdout
+        )
         start = time.perf_counter()
         out = folder / "out"
-        done = subprocess.run([sys.executable, "-c", RUN, str(job), str(out)], check=False, capture_output=True, text=True, env=env)
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, str(job), str(out)],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=env,
+        )
         if done.returncode:
             sys.exit(done.stderr)
         told = json.loads(done.stdout)
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024**2
-        print(f"cells {args.cells}² × 6 bands × 2 dates, {args.layout}, {sum(os.path.getsize(s) for s in scenes) / 1e9:.2f} GB")
+        print(
+            f"cells {args.cells}² × 6 bands × 2 dates, {args.layout}, {sum(os.path.getsize(s) for s in scenes) / 1e9:.2f} GB"
+        )
         print(f"decode with 2 threads   {decode:8.1f} s")
-        print(f"whole command           {told['seconds']:8.1f} s  = {told['seconds'] / decode:.2f} × decode (process {time.perf_counter() - start:.1f} s)")
+        print(
+            f"whole command           {told['seconds']:8.1f} s  = {told['seconds'] / decode:.2f} × decode (process {time.perf_counter() - start:.1f} s)"
+        )
         for name, seconds in told["stages"].items():
             print(f"  {name:<45} {seconds:8.1f} s")
         print(f"peak memory             {peak:8.2f} GB; {told['listed']} triggers listed")

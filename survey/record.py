@@ -354,7 +354,11 @@ def _nan_for_null(raw: dict[str, Any]) -> dict[str, Any]:
                 continue
             kind = field.annotation
             inner = next(
-                (t for t in (kind, *getattr(kind, "__args__", ())) if isinstance(t, type) and issubclass(t, Part)),
+                (
+                    t
+                    for t in (kind, *getattr(kind, "__args__", ()))
+                    if isinstance(t, type) and issubclass(t, Part)
+                ),
                 None,
             )
             if mended[name] is None and kind is float:

@@ -12,7 +12,9 @@ from survey.grid import Grid
 CRS = "EPSG:32643"
 
 
-def grid(rows: int, cols: int, cell: float = 0.5, west: float = 500_000.0, north: float = 2_700_000.0) -> Grid:
+def grid(
+    rows: int, cols: int, cell: float = 0.5, west: float = 500_000.0, north: float = 2_700_000.0
+) -> Grid:
     return Grid(CRS, west, north, cell, cell, rows, cols)
 
 
@@ -30,7 +32,9 @@ class Held:
         r0, r1 = max(piece.row0, 0), min(piece.row0 + piece.height, self.grid.height)
         c0, c1 = max(piece.col0, 0), min(piece.col0 + piece.width, self.grid.width)
         if r0 < r1 and c0 < c1:
-            out[r0 - piece.row0 : r1 - piece.row0, c0 - piece.col0 : c1 - piece.col0] = self.heights[r0:r1, c0:c1]
+            out[r0 - piece.row0 : r1 - piece.row0, c0 - piece.col0 : c1 - piece.col0] = self.heights[
+                r0:r1, c0:c1
+            ]
         return out
 
     def read_into(self, piece: Grid, out: NDArray[np.float32]) -> None:

@@ -150,8 +150,10 @@ def align(
         elif length > 3 * sigma:
             applied, why = True, f"{length:.2f} m, {length / sigma:.1f} times its σ"
         else:
-            why = f"the ground is too flat to tell: ±{1.96 * sigma:.2f} m" if math.isfinite(sigma) else (
-                "the ground is flat or slopes one way only: no shift can be told"
+            why = (
+                f"the ground is too flat to tell: ±{1.96 * sigma:.2f} m"
+                if math.isfinite(sigma)
+                else ("the ground is flat or slopes one way only: no shift can be told")
             )
         if max(abs(e), abs(n)) >= 0.98 * reach:
             applied, why = False, f"no shift within {reach:.0f} m lays the surveys on each other"
@@ -171,9 +173,7 @@ def align(
     # Settle: the stable ground is judged again with the trend that it itself implies.
     beta = fit.beta
     for _ in range(3):
-        stable = _stable.stable_cells(
-            rise + columns @ beta, use, block, cols, least=max(8, int(0.05 * full))
-        )
+        stable = _stable.stable_cells(rise + columns @ beta, use, block, cols, least=max(8, int(0.05 * full)))
         blocks = _stable.block_means(at, rise, stable, block, columns, side * job.cell_m, full)
         if blocks.count < LEAST_BLOCKS:
             break
@@ -196,7 +196,10 @@ def align(
     residual = np.where(stable, rise + correction.at(at.east, at.north), np.nan)
     if not inside:
         notes.append(
-            ("extrapolated", "stable ground does not surround the area of interest: its error is extrapolated")
+            (
+                "extrapolated",
+                "stable ground does not surround the area of interest: its error is extrapolated",
+            )
         )
     return Alignment(
         east_m=round(east, 6),
@@ -275,9 +278,7 @@ def _terms(
     return tuple(out)
 
 
-def _hull_holds(
-    east: NDArray[np.float64], north: NDArray[np.float64], interest: NDArray[np.float64]
-) -> bool:
+def _hull_holds(east: NDArray[np.float64], north: NDArray[np.float64], interest: NDArray[np.float64]) -> bool:
     """Whether nine tenths of the points of interest lie inside the convex hull of the stable blocks."""
     from scipy.spatial import Delaunay, QhullError
 
@@ -353,7 +354,10 @@ def _without_ground(
     none = f"too little stable ground ({found})"
     terms = [Term(n, math.nan, math.nan, "m", False, none) for n in ("east", "north")]
     terms.append(Term("up", up, sigma, "m", tie is not None, why))
-    terms += [Term(n, math.nan, math.nan, u, False, none) for n, u in zip(NAMES[1:], ("m/m", "m/m", "m/km²"), strict=True)]
+    terms += [
+        Term(n, math.nan, math.nan, u, False, none)
+        for n, u in zip(NAMES[1:], ("m/m", "m/m", "m/km²"), strict=True)
+    ]
     return Alignment(
         0.0,
         0.0,

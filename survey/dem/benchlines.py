@@ -10,25 +10,21 @@ the scree at the foot belong to neither; the berm's width straight on from the t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from survey.dem.contours import contours
+from survey.dem.descent import Sample, Walks, descend, falling, sampler
 from survey.dem.terrain import slope_deg
 from survey.grid import Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Sample = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-
 Kind = Literal["crest", "toe"]
 
-_STEP = 0.5  # of a cell, when walking down a face
-_LEVEL_RUN = 1.5  # cells of ground flatter than a face that end it
 _TOE_REACH = 3.0  # cells within which a walk's foot belongs to a toe line
 _LEAST_ROUND = 4.0  # lengths of a line that the outline of a face is long, at least
 _FACING = 0.35  # cosine between outline's normal and the slope, below which the outline is a flank
@@ -51,17 +47,6 @@ class BenchLine:
     @property
     def length_m(self) -> float:
         return float(np.hypot(*np.diff(self.line[:, :2], axis=0).T).sum())
-
-
-@dataclass(frozen=True, slots=True)
-class _Walks:
-    """Walks down faces, one a row: where they began and ended, and what they measured."""
-
-    top: NDArray[np.float64]  # (n, 2) row, col
-    foot: NDArray[np.float64]
-    height: NDArray[np.float64]
-    angle: NDArray[np.float64]
-    berm: NDArray[np.float64]
 
 
 def bench_lines(
@@ -92,7 +77,7 @@ def bench_lines(
         part = heights[top : r1 + 1, left : c1 + 1]
         return slope_deg(part, grid.cell_east, grid.cell_north)[r0 - top : r1 - top, c0 - left : c1 - left]
 
-    sample = _sampler(heights, grid)
+    sample = sampler(heights)
     crests: list[NDArray[np.float64]] = []
     toes: list[NDArray[np.float64]] = []
     for outline in contours(slopes, grid, [least_slope_deg], least_length_m=4 * cell):
@@ -103,29 +88,31 @@ def bench_lines(
         for kind, part in _crests_and_toes(np.column_stack([row, col]), outline.closed, grid, sample):
             (crests if kind == "crest" else toes).append(part)
 
+    tops = [_every_other_cell(part) for part in crests]
+    if not tops:
+        return []
+    # All faces are walked at once: a step costs the same for one walker as for a thousand.
+    walks = descend(np.concatenate(tops), heights, grid, least_slope_deg, widest_berm_m)
     measured: list[BenchLine] = []
-    walks = [_walk(part, heights, grid, least_slope_deg, widest_berm_m, sample) for part in crests]
-    for part, walk in zip(crests, walks, strict=True):
-        good = np.isfinite(walk.height)
+    ends = np.cumsum([len(t) for t in tops])
+    for part, end, count in zip(crests, ends, (len(t) for t in tops), strict=True):
+        height, angle = walks.height[end - count : end], walks.angle[end - count : end]
+        good = np.isfinite(height)
         # A face that runs out of the data, or is lower than asked for, is no bench.
-        if not good.any() or np.nanmedian(walk.height) < least_height_m:
+        if not good.any() or np.median(height[good]) < least_height_m:
             continue
         line = _on_ground(part, grid, sample)
-        bench = BenchLine(
-            "crest", line, float(np.median(walk.height[good])), _median(walk.angle[good]), math.nan
-        )
+        bench = BenchLine("crest", line, float(np.median(height[good])), _median(angle[good]), math.nan)
         if bench.length_m >= least_length_m:
             measured.append(bench)
-
-    if walks:
-        measured += _toes(toes, walks, grid, sample, least_height_m, least_length_m)
+    measured += _toes(toes, walks, grid, sample, least_height_m, least_length_m)
     measured.sort(key=lambda b: (b.kind, -b.line[0, 1], b.line[0, 0]))
     return measured
 
 
 def _toes(
     toes: list[NDArray[np.float64]],
-    walks: list[_Walks],
+    walks: Walks,
     grid: Grid,
     sample: Sample,
     least_height_m: float,
@@ -134,14 +121,8 @@ def _toes(
     """Toes take their figures from the walks that ended on them."""
     from scipy.spatial import cKDTree
 
-    foot = np.concatenate([w.foot for w in walks])
-    figures = np.column_stack(
-        [
-            np.concatenate([w.height for w in walks]),
-            np.concatenate([w.angle for w in walks]),
-            np.concatenate([w.berm for w in walks]),
-        ]
-    )
+    foot = walks.foot
+    figures = np.column_stack([walks.height, walks.angle, walks.berm])
     good = np.isfinite(foot).all(axis=1) & np.isfinite(figures[:, 0])
     if not good.any():
         return []
@@ -165,44 +146,16 @@ def _toes(
     return found
 
 
+def _every_other_cell(line: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points along a line (row, col), two cells apart."""
+    gap = np.concatenate([[0.0], np.hypot(*np.diff(line, axis=0).T).cumsum()])
+    at = np.arange(0.0, gap[-1] + 1e-9, 2.0)
+    return np.column_stack([np.interp(at, gap, line[:, axis]) for axis in (0, 1)])
+
+
 def _median(values: NDArray[np.float64]) -> float:
     values = values[np.isfinite(values)]
     return float(np.median(values)) if len(values) else math.nan
-
-
-def _sampler(heights: NDArray[np.float32], grid: Grid) -> Sample:
-    """Bilinear heights at (n, 2) row, col; NaN beside cells that were not measured."""
-    rows, cols = heights.shape
-
-    def sample(at: NDArray[np.float64]) -> NDArray[np.float64]:
-        # Where the ground has no fall there is no way uphill either: such places are not measured.
-        at = np.where(np.isfinite(at), at, -2.0)
-        row, col = np.clip(at[:, 0], 0, rows - 1), np.clip(at[:, 1], 0, cols - 1)
-        inside = (np.abs(at[:, 0] - row) <= 0.5) & (np.abs(at[:, 1] - col) <= 0.5)
-        r = np.clip(np.floor(row), 0, max(rows - 2, 0)).astype(np.intp)
-        c = np.clip(np.floor(col), 0, max(cols - 2, 0)).astype(np.intp)
-        r2, c2 = np.minimum(r + 1, rows - 1), np.minimum(c + 1, cols - 1)
-        down, right = row - r, col - c
-        z = np.zeros(len(at))
-        for rr, cc, weight in (
-            (r, c, (1 - down) * (1 - right)),
-            (r, c2, (1 - down) * right),
-            (r2, c, down * (1 - right)),
-            (r2, c2, down * right),
-        ):
-            # A cell that does not count must not spoil the sum by being unmeasured.
-            z += np.where(weight > 0, heights[rr, cc].astype(np.float64), 0.0) * weight
-        return np.where(inside, z, np.nan)
-
-    return sample
-
-
-def _falling(at: NDArray[np.float64], grid: Grid, sample: Sample) -> NDArray[np.float64]:
-    """(n, 2) ∂z/∂east, ∂z/∂north by central differences over one cell each way."""
-    right, down = np.array([0.0, 1.0]), np.array([1.0, 0.0])
-    east = (sample(at + right) - sample(at - right)) / (2 * grid.cell_east)
-    north = (sample(at - down) - sample(at + down)) / (2 * grid.cell_north)
-    return np.column_stack([east, north])
 
 
 def _crests_and_toes(
@@ -224,7 +177,7 @@ def _crests_and_toes(
     along_north = -(after[:, 0] - before[:, 0]) * grid.cell_north
     length = np.maximum(np.hypot(along_east, along_north), 1e-12)
     out_east, out_north = along_north / length, -along_east / length  # the right-hand normal leaves the face
-    slope = _falling(points, grid, sample)
+    slope = falling(points, grid, sample)
     steep = np.maximum(np.hypot(slope[:, 0], slope[:, 1]), 1e-12)
     facing = (slope[:, 0] * out_east + slope[:, 1] * out_north) / steep
     facing = np.where(np.isfinite(facing), facing, 0.0)
@@ -257,112 +210,6 @@ def _runs(sign: NDArray[np.int_], closed: bool) -> list[tuple[int, NDArray[np.in
         order = np.roll(order, -int(breaks[0]))
     cuts = np.flatnonzero(np.diff(sign[order])) + 1
     return [(int(sign[run[0]]), run) for run in np.split(order, cuts)]
-
-
-def _walk(
-    crest: NDArray[np.float64],
-    heights: NDArray[np.float32],
-    grid: Grid,
-    least_slope_deg: float,
-    widest_berm_m: float,
-    sample: Sample,
-) -> _Walks:
-    """Walk down the line of steepest descent from every other cell of a crest."""
-    gap = np.concatenate([[0.0], np.hypot(*np.diff(crest, axis=0).T).cumsum()])
-    at = np.column_stack(
-        [np.interp(np.arange(0.0, gap[-1] + 1e-9, 2.0), gap, crest[:, axis]) for axis in (0, 1)]
-    )
-    top = at.copy()
-    n = len(at)
-    limit = math.tan(math.radians(least_slope_deg))
-    step_m = _STEP * grid.cell_m
-    path_z, path_d = [sample(at)], [np.zeros(n)]
-    alive = np.isfinite(path_z[0])
-    level_run, distance = np.zeros(n), np.zeros(n)
-    foot, foot_d = at.copy(), np.zeros(n)
-    heading = np.zeros((n, 2))
-    lost = ~alive
-    for _ in range(2 * sum(heights.shape)):
-        if not alive.any():
-            break
-        slope = _falling(at, grid, sample)
-        steep = np.hypot(slope[:, 0], slope[:, 1])
-        blind = alive & ~np.isfinite(steep)
-        lost |= blind
-        alive &= ~blind
-        on_face = alive & (steep >= limit)
-        # On level ground the walk keeps its heading, to see whether the face goes on.
-        turn = on_face | (alive & (heading == 0).all(axis=1) & (steep > 0))
-        heading[turn] = -slope[turn] / steep[turn, None]
-        at = at + np.where(
-            alive[:, None],
-            np.column_stack([-heading[:, 1] / grid.cell_north, heading[:, 0] / grid.cell_east]) * step_m,
-            0.0,
-        )
-        distance = distance + np.where(alive, step_m, 0.0)
-        z = sample(at)
-        blind = alive & ~np.isfinite(z)
-        lost |= blind
-        alive &= ~blind
-        path_z.append(np.where(alive, z, np.nan))
-        path_d.append(distance.copy())
-        foot[on_face], foot_d[on_face] = at[on_face], distance[on_face]
-        level_run = np.where(on_face, 0.0, level_run + _STEP)
-        alive &= level_run <= _LEVEL_RUN
-    ended = ~lost & (foot_d > 0)
-    # The outline cuts the rounded brow and foot: the level of the berms is met one cell further on.
-    uphill = _falling(top, grid, sample)
-    uphill /= np.maximum(np.hypot(uphill[:, 0], uphill[:, 1]), 1e-12)[:, None]
-    z_top = np.fmax(sample(top), sample(top + np.column_stack([-uphill[:, 1], uphill[:, 0]])))
-    z_foot = np.fmin(sample(foot), sample(foot + np.column_stack([-heading[:, 1], heading[:, 0]])))
-    drop = np.where(ended, z_top - z_foot, np.nan)
-    angle = _face_angle(np.stack(path_z, axis=1), np.stack(path_d, axis=1), z_top, drop)
-    berm = _berm(foot, heading, grid, limit, widest_berm_m, ended, sample)
-    return _Walks(top, np.where(ended[:, None], foot, np.nan), drop, angle, berm)
-
-
-def _face_angle(
-    z: NDArray[np.float64], d: NDArray[np.float64], z_top: NDArray[np.float64], drop: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Angle of the straight line between 15 % and 85 % of the drop, degrees."""
-    angle = np.full(len(z), np.nan)
-    for k in np.flatnonzero(np.isfinite(drop) & (drop > 0)):
-        fallen = z_top[k] - z[k]
-        good = np.isfinite(fallen)
-        fallen, far = np.maximum.accumulate(fallen[good]), d[k][good]
-        a, b = np.interp([0.15 * drop[k], 0.85 * drop[k]], fallen, far)
-        if b > a:
-            angle[k] = math.degrees(math.atan2(0.7 * drop[k], b - a))
-    return angle
-
-
-def _berm(
-    foot: NDArray[np.float64],
-    heading: NDArray[np.float64],
-    grid: Grid,
-    limit: float,
-    widest_m: float,
-    ended: NDArray[np.bool_],
-    sample: Sample,
-) -> NDArray[np.float64]:
-    """Level distance from each foot, straight on, to where the ground falls away; NaN if it does not."""
-    width = np.full(len(foot), np.nan)
-    looking = ended.copy()
-    step_m = _STEP * grid.cell_m
-    move = np.column_stack([-heading[:, 1] / grid.cell_north, heading[:, 0] / grid.cell_east]) * step_m
-    at = np.where(looking[:, None], foot, 0.0) + 2 * move
-    for k in range(2, math.ceil(widest_m / step_m) + 1):
-        slope = _falling(at, grid, sample)
-        ahead = slope[:, 0] * heading[:, 0] + slope[:, 1] * heading[:, 1]
-        steep = np.hypot(slope[:, 0], slope[:, 1])
-        falls = looking & (steep >= limit) & (ahead < 0)
-        width[falls] = k * step_m
-        # A wall that rises ahead, or the edge of the data, ends the berm without a crest.
-        looking &= ~falls & np.isfinite(steep) & ~((steep >= limit) & (ahead > 0))
-        if not looking.any():
-            break
-        at = at + move
-    return width
 
 
 def _on_ground(

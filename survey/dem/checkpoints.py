@@ -41,17 +41,19 @@ def check_heights(
     rmse = float(np.sqrt((r[ok] ** 2).mean()))
     own = float(np.sqrt(np.nanmean(sigma_m[ok] ** 2))) if np.isfinite(sigma_m[ok]).any() else 0.0
     spread = float(r[ok].std(ddof=1)) if n > 1 else own
-    return HeightCheck(
-        n, mean, rmse, math.hypot(rmse, own), math.hypot(spread, own) / math.sqrt(n), r
-    )
+    return HeightCheck(n, mean, rmse, math.hypot(rmse, own), math.hypot(spread, own) / math.sqrt(n), r)
 
 
-def bilinear_at(z: NDArray[np.float32], row: NDArray[np.float64], col: NDArray[np.float64]) -> NDArray[np.float64]:
+def bilinear_at(
+    z: NDArray[np.float32], row: NDArray[np.float64], col: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Heights of an array at fractional cells; NaN outside or beside a missing cell."""
     rows, cols = z.shape
     i, j = np.floor(row).astype(int), np.floor(col).astype(int)
     out = np.full(row.shape, np.nan)
     ok = (i >= 0) & (j >= 0) & (i + 1 < rows) & (j + 1 < cols)
     i, j, a, b = i[ok], j[ok], row[ok] - i[ok], col[ok] - j[ok]
-    out[ok] = (1 - a) * ((1 - b) * z[i, j] + b * z[i, j + 1]) + a * ((1 - b) * z[i + 1, j] + b * z[i + 1, j + 1])
+    out[ok] = (1 - a) * ((1 - b) * z[i, j] + b * z[i, j + 1]) + a * (
+        (1 - b) * z[i + 1, j] + b * z[i + 1, j + 1]
+    )
     return out

@@ -70,9 +70,7 @@ class MeanError:
     dof: float
 
 
-def mean_error(
-    areas_m2: NDArray[np.float64], nodes: Nodes, alignment: Alignment, noise: Noise
-) -> MeanError:
+def mean_error(areas_m2: NDArray[np.float64], nodes: Nodes, alignment: Alignment, noise: Noise) -> MeanError:
     """σ of the mean aligned rise over each area.
 
     Parameters

@@ -202,7 +202,9 @@ def refine_shift(
         inverse = np.linalg.inv(normal)
         move = -inverse @ ((z * weight[:, None]).T @ y)
         left = (y + x @ move) * weight
-        score = np.stack([np.bincount(cluster, weights=z[:, k] * left, minlength=clusters) for k in (0, 1)], axis=1)
+        score = np.stack(
+            [np.bincount(cluster, weights=z[:, k] * left, minlength=clusters) for k in (0, 1)], axis=1
+        )
         covariance = inverse @ (score.T @ score) @ inverse.T * clusters / (clusters - 3)
         length = float(np.hypot(*move))
         move = move * min(1.0, 2.0 / length) if length > 2.0 else move

@@ -137,7 +137,8 @@ def _slope_model(
     x, y, n = (np.array(c, np.float64) for c in zip(*bins, strict=True))
     flat, growth = _line_of_variance(x, y, n)
     shown = tuple(
-        SlopeBin(math.degrees(math.atan(math.sqrt(a))), math.sqrt(b), int(c)) for a, b, c in zip(x, y, n, strict=True)
+        SlopeBin(math.degrees(math.atan(math.sqrt(a))), math.sqrt(b), int(c))
+        for a, b, c in zip(x, y, n, strict=True)
     )
     return shown, flat, growth
 
@@ -185,9 +186,11 @@ def _patches(
                 found.append((float(stable[inside].sum()) / n, order, piece, w))
     good = [f for f in found if f[0] >= 0.5]
     # Spread over the scene rather than the best few, which might all lie on one flat road.
-    chosen = good[:: max(1, len(good) // MOST_PATCHES)][:MOST_PATCHES] if good else sorted(
-        found, key=lambda f: (-f[0], f[1])
-    )[:4]
+    chosen = (
+        good[:: max(1, len(good) // MOST_PATCHES)][:MOST_PATCHES]
+        if good
+        else sorted(found, key=lambda f: (-f[0], f[1]))[:4]
+    )
     residual_sigma = max(alignment.nmad_after_m, 1e-6)
     out = []
     for _, _, piece, w in chosen:

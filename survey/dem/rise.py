@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.dem.mapping import NODE_CELLS, Lattice, Mapping, Separable
+from survey.dem.mapping import NODE_CELLS, Mapping, Separable
 from survey.grid import Grid
 from survey.jit import kernel
 

@@ -151,9 +151,7 @@ def fit_trend(blocks: Blocks, terms: tuple[int, ...]) -> Trend:
     kept = sorted(order[: int(np.searchsorted(cumulative, 0.995)) + 1])
     total = float(weights[kept].sum())
     chosen = tuple(
-        Hypothesis(
-            float(weights[k]) / total, h.model, h.range_m, h.sill, h.fine, h.beta, h.sigma, h.hat
-        )
+        Hypothesis(float(weights[k]) / total, h.model, h.range_m, h.sill, h.fine, h.beta, h.sigma, h.hat)
         for k in kept
         for h in [found[k][1]]
     )

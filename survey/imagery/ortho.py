@@ -229,7 +229,7 @@ class Ortho:
     ) -> None:
         a, _, c, _, e, f = self.affine
         # Edges of the piece's cells in columns and rows of the file, from absolute indices.
-        col_edges: NDArray[np.float64] = (
+        col_edges = (
             piece.west + (piece.col0 + np.arange(piece.width + 1)) * piece.cell_east - shift_m[0] - c
         ) / a
         row_edges = (
@@ -254,11 +254,11 @@ class Ortho:
                 enough = share >= _LEAST_PHOTOGRAPHED * full
                 scale = np.where(enough, 1.0 / np.where(enough, share, 1.0), np.nan)
                 for name, value in zip(wanted, values, strict=True):
-                    out[name][here] = _box(value, by_row, by_col) * scale
+                    out[name][here] = _box(np.asarray(value), by_row, by_col) * scale
                 if texture and rich:
                     bright = np.mean(values, axis=0, dtype=np.float32)
-                    mean = _box(bright, by_row, by_col) * scale
-                    square = _box(bright * bright, by_row, by_col) * scale
+                    mean = _box(np.asarray(bright), by_row, by_col) * scale
+                    square = _box(np.asarray(bright * bright), by_row, by_col) * scale
                     out[TEXTURE][here] = np.sqrt(np.maximum(square - mean * mean, 0.0))
 
     # -- by lattice ----------------------------------------------------------------------------------
@@ -384,7 +384,7 @@ class Ortho:
 
 # -- arithmetic --------------------------------------------------------------------------------------
 def _overlaps(
-    edges: NDArray[np.float64], start: int, stop: int
+    edges: NDArray[np.floating], start: int, stop: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """For intervals between ``edges``: which cells of ``start … stop`` each touches, and by how much.
 

@@ -39,7 +39,7 @@ from survey.pipelines.epochs import Opened, agreed, open_epochs, open_lease, ope
 from survey.pipelines.inputs import Inputs, open_inputs
 from survey.pipelines.runs import engine_for, run_folder
 from survey.pipelines.software import software
-from survey.record import Clock, Note, Record, Site, from_json
+from survey.record import Clock, Note, Record, Site, SiteStatus, from_json
 from survey.record_assess import Assessment
 from survey.remark import Remark
 
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from survey.pipelines.progress import Progress
 
 DETECTED = "detected"
-_CHANGED = "changed between the surveys"
-_EXISTING = "existing: seen in one survey, undated"
+_CHANGED: SiteStatus = "changed between the surveys"
+_EXISTING: SiteStatus = "existing: seen in one survey, undated"
 
 
 @dataclass(frozen=True)
@@ -372,7 +372,8 @@ def _one(
     import shapely
 
     shapely.prepare(target.polygon)
-    hosts, others = [], []
+    hosts: list[Any] = []
+    others: list[Any] = []
     for other in targets:
         if other.id == target.id or other.id in target.within:
             continue
@@ -524,7 +525,7 @@ def _middle(made: Measured) -> tuple[float, float]:
 # -- the record ------------------------------------------------------------------------------------------
 def site_of(a: Assessment, found: Site | None) -> Site:
     """An assessed outline as a site, so that maps, layers and the phone show it."""
-    status = _CHANGED if a.base.method == EARLIER else _EXISTING
+    status: SiteStatus = _CHANGED if a.base.method == EARLIER else _EXISTING
     own = a.volume_m3
     lease = a.lease_volume_m3 or 0.0
     return Site(

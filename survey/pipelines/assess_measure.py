@@ -185,7 +185,7 @@ def _moved(one: Measured, stage: Stage) -> NDArray[np.float64]:
     out = np.full(stage.grid.shape, np.nan)
     if inside.any():
         row, col = one.stage.grid.row_col(east[inside], north[inside])
-        out[inside] = bilinear_at(held, row, col)
+        out[inside] = bilinear_at(held.astype(np.float32), row, col)
     return out
 
 

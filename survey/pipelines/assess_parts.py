@@ -331,9 +331,9 @@ def places(found: Sequence[tuple[float, float, str]], crs_wkt: str) -> list[Plac
     ]
 
 
-def volume_fields(v: Volumes, pit: bool) -> dict[str, float]:
+def volume_fields(v: Volumes, pit: bool) -> dict[str, Any]:
     own = v.cut if pit else v.fill
-    out: dict[str, float] = {}
+    out: dict[str, Any] = {}
     for name, q in (("volume", own), ("cut", v.cut), ("fill", v.fill), ("net", v.net)):
         out |= {f"{name}_m3": q.value, f"{name}_lo_m3": q.lo, f"{name}_hi_m3": q.hi}
     return out

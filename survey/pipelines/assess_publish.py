@@ -126,7 +126,9 @@ def _canvas(drawn: Drawn) -> _Canvas:
         View(a, polygon, made.stage.grid, made.surface, made.base)
         for (a, polygon), made in zip(drawn.assessed, drawn.measured, strict=True)
     ]
-    chips = [("after", after.date, s.after.ortho, move)]
+    chips: list[tuple[str, str | None, Any, tuple[float, float]]] = [
+        ("after", after.date, s.after.ortho, move)
+    ]
     if s.earlier is not None and s.earlier.ortho is not None:
         chips.insert(0, ("before", s.earlier.date, s.earlier.ortho, (0.0, 0.0)))
     return _Canvas(grid, after, before, views, chips)

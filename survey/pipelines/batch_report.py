@@ -50,7 +50,9 @@ class Row:
 
     @property
     def needs_a_person(self) -> bool:
-        return self.state == "failed" or bool(self.breaches or self.flags or self.serious_notes or self.sites_outside)
+        return self.state == "failed" or bool(
+            self.breaches or self.flags or self.serious_notes or self.sites_outside
+        )
 
     @property
     def urgency(self) -> tuple[int, int, int, float, int, int, str]:
@@ -81,7 +83,9 @@ class Row:
             sites = "1 site" if self.sites_outside == 1 else f"{self.sites_outside} sites"
             said.append(f"{sites} outside the lease")
         if self.serious_notes:
-            said.append("1 serious note" if self.serious_notes == 1 else f"{self.serious_notes} serious notes")
+            said.append(
+                "1 serious note" if self.serious_notes == 1 else f"{self.serious_notes} serious notes"
+            )
         return ", ".join(said) or "nothing to weigh"
 
 

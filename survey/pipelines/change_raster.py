@@ -88,7 +88,10 @@ def assemble(folder: Path, job: Grid, target: Path, workers: int) -> None:
     from rasterio.shutil import copy
 
     vrt = folder / "change.vrt"
-    boxes = [json.loads(p.read_text()) | {"file": p.with_suffix(".tif").name} for p in sorted(folder.glob("part-*.json"))]
+    boxes = [
+        json.loads(p.read_text()) | {"file": p.with_suffix(".tif").name}
+        for p in sorted(folder.glob("part-*.json"))
+    ]
     cells = sum(b["shape"][0] * b["shape"][1] for b in boxes)
     if cells != job.height * job.width:
         raise OutputError("a piece of change.tif was lost", mend="Run again; see that the disk has room.")

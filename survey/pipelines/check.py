@@ -61,7 +61,7 @@ def run_check(job: Job, options: Options, progress: Progress) -> Record:
         record = make_record(submission, started, options)
         from survey.pipelines.checking.submission import publish
 
-        record = publish(folder, record, submission)
+        record = publish(folder, record, submission, options.reports)
         return write_record(folder, record)
 
 

@@ -118,7 +118,9 @@ def read_checkpoints(path: str, crs: str | None, surface: Surface) -> Checkpoint
     )
 
 
-def heights_at(surface: Surface, east: NDArray[np.float64], north: NDArray[np.float64]) -> NDArray[np.float64]:
+def heights_at(
+    surface: Surface, east: NDArray[np.float64], north: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Surface heights at points, bilinear; one small window per point."""
     g = surface.grid
     row, col = g.row_col(east, north)
@@ -128,9 +130,11 @@ def heights_at(surface: Surface, east: NDArray[np.float64], north: NDArray[np.fl
             continue
         r0, c0 = math.floor(row[k]), math.floor(col[k])
         piece = Grid(g.crs_wkt, g.west, g.north, g.cell_east, g.cell_north, 2, 2, r0, c0)
-        out[k] = bilinear_at(surface.read(piece), np.array([row[k] - r0]), np.array([col[k] - c0]))[0] if (
-            r0 >= 0 and c0 >= 0
-        ) else math.nan
+        out[k] = (
+            bilinear_at(surface.read(piece), np.array([row[k] - r0]), np.array([col[k] - c0]))[0]
+            if (r0 >= 0 and c0 >= 0)
+            else math.nan
+        )
         if math.isnan(out[k]) and row[k] == r0 and col[k] == c0:
             out[k] = float(surface.read(piece)[0, 0])
     return out
@@ -148,12 +152,12 @@ def checkpoint_reports(job: Job, inputs: Inputs, epochs: Sequence[Opened]) -> li
         points = read_checkpoints(str(inputs.path(name)), o.survey.checkpoints_crs, o.surface)
         z = heights_at(o.surface, points.east, points.north)
 
-        def part(use: NDArray[np.bool_], points: Checkpoints = points, z: NDArray[np.float64] = z) -> HeightCheck | None:
+        def part(
+            use: NDArray[np.bool_], points: Checkpoints = points, z: NDArray[np.float64] = z
+        ) -> HeightCheck | None:
             return check_heights(z[use], points.height[use], points.sigma[use]) if use.any() else None
 
-        out.append(
-            CheckpointReport(o.date, name, points, part(~points.control), part(points.control))
-        )
+        out.append(CheckpointReport(o.date, name, points, part(~points.control), part(points.control)))
     return out
 
 

@@ -23,8 +23,8 @@ from survey.pipelines.inputs import Inputs, open_inputs
 from survey.pipelines.layers import FIXED
 from survey.pipelines.pair import Measurement, Settings, measure_pair
 from survey.pipelines.record_parts import (
-    all_zone_sums,
     alignment_part,
+    all_zone_sums,
     bench_volumes,
     error_part,
     notes_of,

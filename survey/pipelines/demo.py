@@ -36,8 +36,6 @@ def run_demo(folder: Path, options: Options, progress: Progress) -> str:
         told.append(summary(record, chosen.out))
         if breaches(command, record):
             told.append("  (this delivery is made to breach the rules)")
-    reports = [
-        os.path.relpath(p) for p in sorted(chosen.out.glob("*/report.html")) if p.is_file()
-    ]
+    reports = [os.path.relpath(p) for p in sorted(chosen.out.glob("*/report.html")) if p.is_file()]
     told.append("Open in a browser:\n" + "\n".join(f"  {p}" for p in reports))
     return "\n\n".join(told)

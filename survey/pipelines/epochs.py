@@ -44,7 +44,10 @@ def which_surface(job: Job) -> tuple[str, tuple[Remark, ...]]:
         The job asks for a surface that a survey lacks, or the surveys share none.
     """
     asked = job.measure.surface
-    have = {kind: all(getattr(s, key) is not None for s in job.measured) for kind, key in (("dtm", "dtm"), ("dsm", "dem"))}
+    have = {
+        kind: all(getattr(s, key) is not None for s in job.measured)
+        for kind, key in (("dtm", "dtm"), ("dsm", "dem"))
+    }
     if asked != "auto":
         if not have[asked]:
             raise InputRefused(
@@ -70,7 +73,9 @@ def which_surface(job: Job) -> tuple[str, tuple[Remark, ...]]:
     )
 
 
-def open_epochs(job: Job, inputs: Inputs, *, surface: str | None = None) -> tuple[list[Opened], tuple[Remark, ...]]:
+def open_epochs(
+    job: Job, inputs: Inputs, *, surface: str | None = None
+) -> tuple[list[Opened], tuple[Remark, ...]]:
     """Open every survey that has a surface.
 
     Raises
@@ -86,9 +91,7 @@ def open_epochs(job: Job, inputs: Inputs, *, surface: str | None = None) -> tupl
     for survey in job.measured:
         name = survey.dtm if kind == "dtm" and survey.dtm else survey.dem or survey.dtm
         assert name is not None
-        opened = open_surface(
-            inputs.path(name), crs=survey.crs, height_unit=survey.height_unit, name=name
-        )
+        opened = open_surface(inputs.path(name), crs=survey.crs, height_unit=survey.height_unit, name=name)
         inputs.describe_surface(name, opened)
         reference, more = settle(survey.height, opened.heights, file=name)
         ortho = None
@@ -103,7 +106,14 @@ def open_epochs(job: Job, inputs: Inputs, *, surface: str | None = None) -> tupl
             except InputRefused as error:
                 more = (*more, Remark("ortho-unusable", f"{error} The run goes on without it.", "serious"))
         out.append(
-            Opened(survey, opened, "dtm" if name == survey.dtm else "dsm", reference, ortho, (*opened.notes, *more))
+            Opened(
+                survey,
+                opened,
+                "dtm" if name == survey.dtm else "dsm",
+                reference,
+                ortho,
+                (*opened.notes, *more),
+            )
         )
     return out, notes
 

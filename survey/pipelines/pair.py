@@ -127,7 +127,9 @@ def _bounds_in(grid: Grid, target: Grid) -> Bounds:
     from survey.dem.mapping import transformer
 
     edge = np.linspace(0, 1, 21)
-    east = np.concatenate([b.west + edge * (b.east - b.west)] * 2 + [np.full(21, b.west), np.full(21, b.east)])
+    east = np.concatenate(
+        [b.west + edge * (b.east - b.west)] * 2 + [np.full(21, b.west), np.full(21, b.east)]
+    )
     north = np.concatenate(
         [np.full(21, b.south), np.full(21, b.north)] + [b.south + edge * (b.north - b.south)] * 2
     )
@@ -162,7 +164,9 @@ def measure_pair(
     sample = engine.map(partial(_load, before, after), windows(job), stage="sampling both surveys")
     if not any(np.isfinite(w.before).any() and np.isfinite(w.after).any() for w in sample):
         raise InputRefused(
-            "the surveys have no measured cell in common", file=after.name, mend="Check their extents and nodata."
+            "the surveys have no measured cell in common",
+            file=after.name,
+            mend="Check their extents and nodata.",
         )
     interest = _points_in(zones.reach, job)
     if engine.progress is not None:
@@ -200,9 +204,7 @@ def measure_pair(
         totals = totals + r.totals
     regions = gather([p for r in results for p in r.parts], job)
     regions = absorb(regions, 2 * radius, settings.min_area_m2)
-    regions = regions.keep(
-        (regions.deep_m >= said["certain_m"]) | (regions.area_m2 >= settings.min_area_m2)
-    )
+    regions = regions.keep((regions.deep_m >= said["certain_m"]) | (regions.area_m2 >= settings.min_area_m2))
     areas = regions.node_areas(nodes)
     error = mean_error(areas, nodes, alignment, noise) if noise is not None and regions.count else None
     if error is not None:
@@ -390,7 +392,9 @@ def _sweep_task(
     from survey.pipelines.change_raster import PartWriter
 
     with PartWriter(parts, number, band) as writer:
-        return sweep_band(plan, band, chunk, advance, lambda piece, grains: writer.write(piece, metres(grains)))
+        return sweep_band(
+            plan, band, chunk, advance, lambda piece, grains: writer.write(piece, metres(grains))
+        )
 
 
 def nodes_grid(nodes: Nodes) -> Grid:
@@ -407,9 +411,7 @@ def nodes_grid(nodes: Nodes) -> Grid:
     )
 
 
-def zone_nodes(
-    zones: Zones, extra: Sequence[tuple[str, BaseGeometry]], nodes: Nodes
-) -> NDArray[np.float64]:
+def zone_nodes(zones: Zones, extra: Sequence[tuple[str, BaseGeometry]], nodes: Nodes) -> NDArray[np.float64]:
     """(2 + extra, nodes) part of each node that lies in the lease, the buffer and each further polygon."""
     from survey.boundary.coverage import Coverage
 

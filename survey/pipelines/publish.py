@@ -72,7 +72,10 @@ def draw_comparison(
                 lease.polygon,
                 lease.lease_id,
                 lease.sigma_m,
-                [{"name": p.name, "east": p.east, "north": p.north, "lon": p.lon, "lat": p.lat} for p in lease.pillars],
+                [
+                    {"name": p.name, "east": p.east, "north": p.north, "lon": p.lon, "lat": p.lat}
+                    for p in lease.pillars
+                ],
             ),
             zones={"lease": m.zones.lease, "buffer": m.zones.buffer},
             other_leases=[NamedShape(o.lease_id, "other lease", o.polygon) for o in m.zones.others],
@@ -144,4 +147,6 @@ def write_findings(folder: RunFolder, findings: Sequence[Finding]) -> None:
     from survey.tables import write_csv
 
     rows = [[getattr(f, c) for c in FINDING_COLUMNS] for f in findings]
-    write_csv(folder.path("findings.csv"), FINDING_COLUMNS, [["" if v is None else v for v in r] for r in rows])
+    write_csv(
+        folder.path("findings.csv"), FINDING_COLUMNS, [["" if v is None else v for v in r] for r in rows]
+    )

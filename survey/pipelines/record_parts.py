@@ -65,9 +65,12 @@ def error_part(m: Measurement) -> ErrorPart:
         range_m=m.range_m,
         systematic_m=m.systematic_m,
         level_m=m.level_m,
-        by_slope=[SlopeNoise(slope_deg=b.slope_deg, sigma_m=b.sigma_m, cells=b.cells) for b in m.noise.by_slope],
+        by_slope=[
+            SlopeNoise(slope_deg=b.slope_deg, sigma_m=b.sigma_m, cells=b.cells) for b in m.noise.by_slope
+        ],
         variogram=[
-            Lag(lag_m=v.lag_m, semivariance=v.semivariance, model=v.model, pairs=v.pairs) for v in m.noise.variogram
+            Lag(lag_m=v.lag_m, semivariance=v.semivariance, model=v.model, pairs=v.pairs)
+            for v in m.noise.variogram
         ],
     )
 
@@ -97,7 +100,13 @@ def zone_shares(m: Measurement) -> dict[str, tuple[Share, float]]:
     out: dict[str, tuple[Share, float]] = {}
     for name, k in (("lease", LEASE), ("buffer", BUFFER)):
         out[name] = (
-            Share(r.layer_m3[:, k], r.layer_m2[:, k], nodes[k], totals[k] * scale * cell, weights[k] / 4096 * cell),
+            Share(
+                r.layer_m3[:, k],
+                r.layer_m2[:, k],
+                nodes[k],
+                totals[k] * scale * cell,
+                weights[k] / 4096 * cell,
+            ),
             areas[name],
         )
     out["beyond"] = (
@@ -143,7 +152,7 @@ def all_zone_sums(
         for name, part in parts_of(share, m.regions.sign, dismissed, m.node_areas, node_m2).items():
             parts[zone, name] = part
     keys = list(parts)
-    sigma = {key: math.nan for key in keys}
+    sigma = dict.fromkeys(keys, math.nan)
     t = Z95
     if m.noise is not None:
         error = mean_error(np.array([parts[k].node_m2 for k in keys]), m.nodes, m.alignment, m.noise)

@@ -109,7 +109,9 @@ def make_found(
         sigma = float(m.region_error.sigma_m[k]) * area if m.region_error is not None else math.nan
         sigma = math.hypot(sigma, verdict.outline_share * volume)
         rise = m.regions.rise_m3[k]
-        layer = np.abs(m.regions.layer_m3[k]) * np.where(np.sign(m.regions.layer_m3[k]) == np.sign(rise), 1, 0)
+        layer = np.abs(m.regions.layer_m3[k]) * np.where(
+            np.sign(m.regions.layer_m3[k]) == np.sign(rise), 1, 0
+        )
         unsure_in, unsure_out = float(layer[UNSURE_INSIDE]), float(layer[UNSURE_OUTSIDE])
         inside = min(float(layer[LEASE]), volume)
         outside = max(volume - inside - unsure_out, 0.0)

@@ -143,7 +143,7 @@ def settle_fractions(materials: Sequence[Material]) -> tuple[list[Bounds], tuple
             lo, hi = min(lo, best), max(hi, best)
         out.append(Bounds(lo, best, hi))
     names = [materials[i].name for i in unknown if materials[i].fraction is None]
-    remarks = ()
+    remarks: tuple[str, ...] = ()
     if names:
         remarks = (f"The fraction of {', '.join(names)} was not stated; it is bounded by what is left.",)
     return out, remarks

@@ -209,9 +209,7 @@ def keep(parts: Parts, wanted: NDArray[np.bool_]) -> Parts:
 
 def touching(runs: Runs, count: int, row0: int, row1: int, col0: int, col1: int) -> NDArray[np.bool_]:
     """Parts with a run on the tile's outermost rows or columns: they may go on in a neighbour."""
-    on_edge = (
-        (runs[:, 0] == row0) | (runs[:, 0] == row1 - 1) | (runs[:, 1] == col0) | (runs[:, 2] == col1)
-    )
+    on_edge = (runs[:, 0] == row0) | (runs[:, 0] == row1 - 1) | (runs[:, 1] == col0) | (runs[:, 2] == col1)
     out = np.zeros(count, np.bool_)
     out[runs[on_edge, 3]] = True
     return out

@@ -20,8 +20,8 @@ from survey.dem.rise import GRAINS_PER_M, MISSING, Correction, rise
 from survey.grid import Grid
 from survey.jit import kernel
 from survey.volumetrics import runs as _runs
-from survey.volumetrics.coarse_sums import CoarseSums, blank, gather_chunk
 from survey.volumetrics.change_mask import Thresholds, change_mask
+from survey.volumetrics.coarse_sums import CoarseSums, blank, gather_chunk
 
 FULL = 4096
 """Weight of a cell that lies wholly inside."""
@@ -303,9 +303,7 @@ def _totals(
         measured.append(int(n))
         low.append(float(a))
         high.append(float(b))
-    return LayerTotals(
-        (*sums, whole * FULL), (*measured, cells * FULL), (*low, math.nan), (*high, math.nan)
-    )
+    return LayerTotals((*sums, whole * FULL), (*measured, cells * FULL), (*low, math.nan), (*high, math.nan))
 
 
 @kernel
@@ -400,7 +398,9 @@ def _parts(
         lease = weights[0] if weights else FULL
         if isinstance(lease, int):
             lease = np.full(grains.shape, lease, np.uint16)
-        _runs.tally_levels(found.runs, chunk.row0, chunk.col0, grains, before, lease, plan.level_edges, levels)
+        _runs.tally_levels(
+            found.runs, chunk.row0, chunk.col0, grains, before, lease, plan.level_edges, levels
+        )
     return _runs.Parts(
         found.runs,
         found.sign,

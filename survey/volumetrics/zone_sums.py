@@ -56,7 +56,11 @@ class Part:
 
 
 def parts_of(
-    share: Share, sign: NDArray[np.int8], dismissed: NDArray[np.bool_], node_areas: NDArray[np.float64], node_m2: float
+    share: Share,
+    sign: NDArray[np.int8],
+    dismissed: NDArray[np.bool_],
+    node_areas: NDArray[np.float64],
+    node_m2: float,
 ) -> dict[str, Part]:
     """The sums of a zone whose errors are wanted: cut, fill, net and rest.
 

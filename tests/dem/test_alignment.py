@@ -26,7 +26,17 @@ def ground(relief: float):  # type: ignore[no-untyped-def]
 
 
 def pair(  # type: ignore[no-untyped-def]
-    seed, *, east=0.0, north=0.0, up=0.0, tilt=(0.0, 0.0), dome=0.0, noise=0.03, slow=0.0, relief=1.0, change=None
+    seed,
+    *,
+    east=0.0,
+    north=0.0,
+    up=0.0,
+    tilt=(0.0, 0.0),
+    dome=0.0,
+    noise=0.03,
+    slow=0.0,
+    relief=1.0,
+    change=None,
 ):
     """Two surveys of one ground; the later needs (east, north, up, tilt, dome) to lie on the earlier.
 
@@ -67,7 +77,9 @@ def test_bias_tilt_and_dome_come_back():
     a = laid(*pair(2, up=0.15, tilt=(0.08, -0.06), dome=0.12))
     half = N / 4
     npt.assert_allclose(a.correction.up, 0.15, atol=0.003)
-    npt.assert_allclose([a.correction.tilt_east * half, a.correction.tilt_north * half], [0.08, -0.06], atol=0.003)
+    npt.assert_allclose(
+        [a.correction.tilt_east * half, a.correction.tilt_north * half], [0.08, -0.06], atol=0.003
+    )
     npt.assert_allclose(a.correction.dome * half**2, 0.12, atol=0.004)
     assert a.nmad_after_m < a.nmad_before_m
 
@@ -123,7 +135,9 @@ def test_swapped_epochs_swap_signs():
     g, before, after = pair(8, east=0.3, north=0.2, up=0.12)
     one, other = laid(g, before, after), laid(g, after, before)
     npt.assert_allclose(
-        [one.east_m, one.north_m, one.correction.up], [-other.east_m, -other.north_m, -other.correction.up], atol=0.006
+        [one.east_m, one.north_m, one.correction.up],
+        [-other.east_m, -other.north_m, -other.correction.up],
+        atol=0.006,
     )
 
 
@@ -132,7 +146,10 @@ def test_stated_errors_hold_the_truth():
     hits, z = 0, []
     runs = 24
     for seed in range(runs):
-        a = laid(*pair(100 + seed, up=0.1, noise=0.02, slow=0.02), wishes=Wishes(horizontal=False, tilt=False, dome=False))
+        a = laid(
+            *pair(100 + seed, up=0.1, noise=0.02, slow=0.02),
+            wishes=Wishes(horizontal=False, tilt=False, dome=False),
+        )
         # The correction takes out the sample mean of the noise too; what is judged is the constant put in.
         z.append((a.correction.up - 0.1) / a.up_sigma_m)
         hits += abs(z[-1]) < 2.1

@@ -151,7 +151,10 @@ def test_matches_proj_with_the_same_grid() -> None:
         "h = t.transform(lon, lat, np.zeros(400))[2]; print(' '.join(map(repr, map(float, h))))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(files("survey") / "data")], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, str(files("survey") / "data")],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     proj = -np.array([float(word) for word in done.stdout.split()])
     rng = np.random.default_rng(5)

@@ -46,7 +46,10 @@ def test_weights_sum_to_one_and_keep_the_centre(origin, ratio, first, n):
 def test_equal_grids_subtract_cell_by_cell():
     g = grid(20, 30)
     rng = np.random.default_rng(1)
-    a, b = Held(g, rng.normal(300, 5, g.shape).astype(np.float32)), Held(g, rng.normal(300, 5, g.shape).astype(np.float32))
+    a, b = (
+        Held(g, rng.normal(300, 5, g.shape).astype(np.float32)),
+        Held(g, rng.normal(300, 5, g.shape).astype(np.float32)),
+    )
     npt.assert_allclose(rise_of(g, a, b), b.heights - a.heights, atol=GRAIN_M)
 
 
@@ -125,7 +128,10 @@ def test_a_piece_gives_what_the_whole_gives(other):
     gb = grid(70, 80, west=g.west - 3 + other, north=g.north + 3)
     rng = np.random.default_rng(4)
     a, b = (Held(x, rng.normal(300, 3, x.shape).astype(np.float32)) for x in (g, gb))
-    mapping, polynomial = map_onto(g, gb, 0.11, -0.07), Correction(0.1, 1e-3, 2e-3, 1e-5, g.west, g.north).polynomial(g)
+    mapping, polynomial = (
+        map_onto(g, gb, 0.11, -0.07),
+        Correction(0.1, 1e-3, 2e-3, 1e-5, g.west, g.north).polynomial(g),
+    )
 
     def part(piece):  # type: ignore[no-untyped-def]
         r0, r1, c0, c1 = source_window(mapping, piece)
@@ -135,16 +141,22 @@ def test_a_piece_gives_what_the_whole_gives(other):
     whole = part(g)
     assert (whole != MISSING).all()
     for piece in g.pieces((17, 23)):
-        npt.assert_array_equal(part(piece), whole[piece.row0 : piece.row0 + piece.height, piece.col0 : piece.col0 + piece.width])
+        npt.assert_array_equal(
+            part(piece), whole[piece.row0 : piece.row0 + piece.height, piece.col0 : piece.col0 + piece.width]
+        )
 
 
 def test_a_correction_is_what_it_says():
     g = grid(40, 40)
     flat = Held(g, np.full(g.shape, 300, np.float32))
-    c = Correction(up=0.2, tilt_east=1e-3, tilt_north=-2e-3, dome=1e-5, centre_east=g.west + 3, centre_north=g.north - 8)
+    c = Correction(
+        up=0.2, tilt_east=1e-3, tilt_north=-2e-3, dome=1e-5, centre_east=g.west + 3, centre_north=g.north - 8
+    )
     east, north = g.east_north(*np.mgrid[0:40, 0:40])
     x, y = east - c.centre_east, north - c.centre_north
-    npt.assert_allclose(rise_of(g, flat, flat, correction=c), 0.2 + 1e-3 * x - 2e-3 * y + 1e-5 * (x * x + y * y), atol=GRAIN_M)
+    npt.assert_allclose(
+        rise_of(g, flat, flat, correction=c), 0.2 + 1e-3 * x - 2e-3 * y + 1e-5 * (x * x + y * y), atol=GRAIN_M
+    )
 
 
 def test_another_utm_zone_is_the_same_ground():

@@ -56,9 +56,13 @@ def test_nearest_is_the_nearest_of_all_scenes_and_neighbours(seed, scenes, skip)
     rows, cols = np.nonzero(known)
     spectra = matches(base, which, where, rows, cols)
     price = np.where(where[rows, cols] == 4, 0.0, 0.5)
-    np.testing.assert_allclose(((now[rows, cols] - spectra) ** 2).sum(1) + price, found[rows, cols], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        ((now[rows, cols] - spectra) ** 2).sum(1) + price, found[rows, cols], rtol=1e-4, atol=1e-5
+    )
     others = [s for s in range(scenes) if s != skip]
-    assert np.array_equal(seen[looked], (~np.isnan(base[others, :, :, 0])).sum(0)[looked] if others else 0 * seen[looked])
+    assert np.array_equal(
+        seen[looked], (~np.isnan(base[others, :, :, 0])).sum(0)[looked] if others else 0 * seen[looked]
+    )
 
 
 def test_enough_changes_no_distance_above_it():

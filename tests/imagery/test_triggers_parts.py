@@ -26,7 +26,15 @@ SIX = BandSet(NAMES)
 # -- bands ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("said", "meant"),
-    [("B02", "blue"), ("B8A", "nir"), ("Band 4 - Red", "red"), ("SWIR-1", "swir1"), ("B12", "swir2"), ("ndvi", None), (None, None)],
+    [
+        ("B02", "blue"),
+        ("B8A", "nir"),
+        ("Band 4 - Red", "red"),
+        ("SWIR-1", "swir1"),
+        ("B12", "swir2"),
+        ("ndvi", None),
+        (None, None),
+    ],
 )
 def test_bands_are_known_by_many_names(said, meant):
     assert canonical_band(said) == meant
@@ -43,7 +51,9 @@ def test_too_few_bands_are_refused_with_what_would_do():
 def _fields(seed=3, size=96):
     rng = np.random.default_rng(seed)
     patch = ndimage.zoom(rng.uniform(800, 3000, (3, size // 6, size // 6)), (1, 6, 6), order=0)
-    return np.stack([ndimage.gaussian_filter(band, 0.7) for band in patch]) + rng.normal(0, 10, (3, size, size))
+    return np.stack([ndimage.gaussian_filter(band, 0.7) for band in patch]) + rng.normal(
+        0, 10, (3, size, size)
+    )
 
 
 @pytest.mark.parametrize("by", [(0.5, 0.0), (0.3, -0.4), (-1.6, 0.7)])
@@ -59,8 +69,12 @@ def test_a_shift_put_in_comes_back_out(by):
 def test_two_unlike_scenes_give_no_shift_that_many_windows_share():
     a, b = _fields(1), _fields(2)[:, :, ::-1] + _fields(5).swapaxes(1, 2)
     rng = np.random.default_rng(0)
-    b = np.stack([ndimage.gaussian_filter(rng.normal(1500, 900, a.shape[1:]), 1.5) for _ in b]).clip(100, None)
-    found = find_shift(to_log(a / 1e4), np.ones(a.shape[1:], bool), to_log(b / 1e4), np.ones(a.shape[1:], bool))
+    b = np.stack([ndimage.gaussian_filter(rng.normal(1500, 900, a.shape[1:]), 1.5) for _ in b]).clip(
+        100, None
+    )
+    found = find_shift(
+        to_log(a / 1e4), np.ones(a.shape[1:], bool), to_log(b / 1e4), np.ones(a.shape[1:], bool)
+    )
     assert not found.known or found.spread > 0.6
 
 
@@ -68,13 +82,19 @@ def test_two_unlike_scenes_give_no_shift_that_many_windows_share():
 def test_gain_and_offset_come_back_though_a_third_changed():
     rng = np.random.default_rng(0)
     before = rng.uniform(0.05, 0.4, (2, 4000))
-    now = np.array([[1.08], [0.93]]) * before + np.array([[0.01], [-0.004]]) + rng.normal(0, 0.004, before.shape)
+    now = (
+        np.array([[1.08], [0.93]]) * before
+        + np.array([[0.01], [-0.004]])
+        + rng.normal(0, 0.004, before.shape)
+    )
     now[:, :1300] = rng.uniform(0.05, 0.5, (2, 1300))
     line = fit_line(now, before)
     assert line.gain == pytest.approx((1.08, 0.93), abs=0.02)
     assert line.offset == pytest.approx((0.01, -0.004), abs=0.004)
     tables = log_tables(line)
-    assert tables[0, 2260] == pytest.approx(to_log(np.array((0.226 - line.offset[0]) / line.gain[0])), abs=1e-4)
+    assert tables[0, 2260] == pytest.approx(
+        to_log(np.array((0.226 - line.offset[0]) / line.gain[0])), abs=1e-4
+    )
 
 
 def test_whitened_residuals_have_unit_covariance_though_some_cells_changed():
@@ -166,7 +186,9 @@ def test_a_veil_over_the_old_ground_is_told_from_new_ground():
 
 # -- rarity ---------------------------------------------------------------------------------------------------
 def test_p_values_are_ranks_among_the_history():
-    table = NullTable.empty(2).with_sample(np.array([0.05] * 98 + [5.0, 9.0], np.float32), np.zeros(100, np.int8))
+    table = NullTable.empty(2).with_sample(
+        np.array([0.05] * 98 + [5.0, 9.0], np.float32), np.zeros(100, np.int8)
+    )
     p = 10 ** table.log10_p()[0]
     assert p[0] == 1.0
     assert p[int(1.0 / STEP)] == pytest.approx(3 / 101)
@@ -201,7 +223,8 @@ def test_a_spectrum_is_common_only_if_many_places_show_it():
     soil = SOIL * np.exp(rng.normal(0, 0.01, (900, 6)))
     pit = MARBLE * np.exp(rng.normal(0, 0.01, (300, 6)))
     words = common_spectra(
-        np.concatenate([soil, pit]).astype(np.float32), np.concatenate([np.arange(900) // 20, np.full(300, 7)])
+        np.concatenate([soil, pit]).astype(np.float32),
+        np.concatenate([np.arange(900) // 20, np.full(300, 7)]),
     )
     assert rareness(SOIL[None].astype(np.float32), words)[0] < 0.05
     assert rareness(MARBLE[None].astype(np.float32), words)[0] > 0.3

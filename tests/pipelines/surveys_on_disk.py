@@ -62,7 +62,9 @@ def write_lease(path: Path, g: Grid) -> None:
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
 
 
-def write_job(folder: Path, surveys: dict[str, str], *, name: str = "job", more: str = "", height="EGM2008") -> Path:  # type: ignore[no-untyped-def]
+def write_job(
+    folder: Path, surveys: dict[str, str], *, name: str = "job", more: str = "", height="EGM2008"
+) -> Path:  # type: ignore[no-untyped-def]
     text = f'[job]\nid = "T-{name}"\n\n[lease]\nboundary = "lease.geojson"\nboundary_sigma_m = 0.3\n{more}\n'
     for day, dem in surveys.items():
         text += f'\n[[survey]]\ndate = {day}\ndem = "{dem}"\n'

@@ -280,9 +280,7 @@ def test_a_satellite_image_is_judged_as_one(lone):
 
 def test_a_requirement_that_was_lifted(lone):
     lone.edit("date = 2025-04-25", "date = 2025-06-10")
-    lone.add(
-        '[[check.waiver]]\nrule = "28(2)(iv)(dd)"\nreason = "Floods in April and May"\norder = "DMG/77"'
-    )
+    lone.add('[[check.waiver]]\nrule = "28(2)(iv)(dd)"\nreason = "Floods in April and May"\norder = "DMG/77"')
     checked = lone.check()
     found = checked["rajasthan.28.dd.month"]
     assert found.verdict == "exempt, for review"

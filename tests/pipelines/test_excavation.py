@@ -19,7 +19,9 @@ from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
 
 
-def measured(job_file: Path, workers: int = 1, tile: int | None = None, parts: Path | None = None) -> Comparison:
+def measured(
+    job_file: Path, workers: int = 1, tile: int | None = None, parts: Path | None = None
+) -> Comparison:
     job = load_job(job_file)
     with open_inputs(job) as inputs, Engine(workers) as engine:
         return compare(job, inputs, engine, parts, tile)
@@ -75,9 +77,14 @@ def test_parts_sum_to_the_whole(mine):
 
 def test_years_add_up(mine):
     folder, _ = mine
-    job = write_job(folder, {"2024-04-20": "a.tif", "2025-04-21": "b.tif", "2026-04-20": "c.tif"}, name="years")
+    job = write_job(
+        folder, {"2024-04-20": "a.tif", "2025-04-21": "b.tif", "2026-04-20": "c.tif"}, name="years"
+    )
     c = measured(job)
-    assert [(p.before.date, p.after.date) for p in c.pairs] == [("2024-04-20", "2025-04-21"), ("2025-04-21", "2026-04-20")]
+    assert [(p.before.date, p.after.date) for p in c.pairs] == [
+        ("2024-04-20", "2025-04-21"),
+        ("2025-04-21", "2026-04-20"),
+    ]
     assert c.span is not None
     first, second, both = (x.zones[0] for x in (*c.pairs, c.span))
     npt.assert_allclose(second.cut_m3, 0.5 * frustum_m3(), rtol=0.02)
@@ -108,7 +115,10 @@ def test_feet_and_south_up_give_the_same_cubic_metres(mine):
     ) as file:  # fmt: skip
         file.write(heights[::-1], 1)
     found = [
-        measured(write_job(folder, {"2024-04-20": "a.tif", "2025-04-21": f"{n}.tif"}, name=n)).pairs[0].zones[0].cut_m3
+        measured(write_job(folder, {"2024-04-20": "a.tif", "2025-04-21": f"{n}.tif"}, name=n))
+        .pairs[0]
+        .zones[0]
+        .cut_m3
         for n in ("feet", "south")
     ]
     npt.assert_allclose(found, frustum_m3(), rtol=0.01)
@@ -121,7 +131,11 @@ def test_benches_polygons_and_river_bed(mine):
 
     def box(name, w, s, e, n):  # type: ignore[no-untyped-def]
         ring = [[b.west + x, b.south + y] for x, y in ((w, s), (e, s), (e, n), (w, n), (w, s))]
-        return {"type": "Feature", "properties": {"name": name}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        return {
+            "type": "Feature",
+            "properties": {"name": name},
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+        }
 
     crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32643"}}
     for file, boxes in (
@@ -137,7 +151,10 @@ def test_benches_polygons_and_river_bed(mine):
     npt.assert_allclose([west.cut_m3, east.cut_m3], frustum_m3() / 2, rtol=0.02)
     bed = c.pairs[0].river_bed
     assert bed is not None
-    assert bed.net_lo_m3 <= bed.rest_net_m3 + bed.net_m3 <= bed.net_hi_m3 or bed.rest_net_lo_m3 <= 0 <= bed.rest_net_hi_m3
+    assert (
+        bed.net_lo_m3 <= bed.rest_net_m3 + bed.net_m3 <= bed.net_hi_m3
+        or bed.rest_net_lo_m3 <= 0 <= bed.rest_net_hi_m3
+    )
     assert bed.lowest_m is not None
     assert 290 < bed.lowest_m < bed.highest_m < 310  # type: ignore[operator]
     from survey.pipelines.record_parts import bench_volumes
@@ -155,7 +172,9 @@ def test_tiles_and_workers_change_nothing(mine, tmp_path):
     for other in (w.pairs[0] for w in ways[1:]):
         assert [z.model_dump() for z in other.zones] == [z.model_dump() for z in one.zones]
         assert [s.model_dump() for s, _ in other.found.sites] == [s.model_dump() for s, _ in one.found.sites]
-        assert [d.model_dump() for d, _ in other.found.dismissed] == [d.model_dump() for d, _ in one.found.dismissed]
+        assert [d.model_dump() for d, _ in other.found.dismissed] == [
+            d.model_dump() for d, _ in one.found.dismissed
+        ]
 
 
 def refused(folder: Path, surveys: dict[str, str], match: str, **more) -> None:  # type: ignore[no-untyped-def]

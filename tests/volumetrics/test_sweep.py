@@ -140,9 +140,20 @@ def test_a_notched_lease_takes_its_exact_part():
     # Everywhere 2 m deeper: the volume in any polygon is 2 m × its area, whatever cells its edges cut.
     g = grid(90, 110, cell=0.5)
     x, y = g.west, g.north
-    ring = [(3.3, -4.1), (40.2, -5.7), (39.1, -20.3), (25.7, -21.9), (26.4, -30.2), (41.8, -33.3), (38, -41), (5.2, -39)]
+    ring = [
+        (3.3, -4.1),
+        (40.2, -5.7),
+        (39.1, -20.3),
+        (25.7, -21.9),
+        (26.4, -30.2),
+        (41.8, -33.3),
+        (38, -41),
+        (5.2, -39),
+    ]
     lease = shapely.Polygon([(x + a, y + b) for a, b in ring])
-    plan = plan_of(held(g, lambda e, n: np.full_like(e, FLAT)), held(g, lambda e, n: np.full_like(e, FLAT - 2)), lease)
+    plan = plan_of(
+        held(g, lambda e, n: np.full_like(e, FLAT)), held(g, lambda e, n: np.full_like(e, FLAT - 2)), lease
+    )
     results = swept(plan)
     # Weights are kept to 1/4096 of a cell; some 300 cells lie on the edge.
     npt.assert_allclose(volume_m3(results, plan, 0), -2 * lease.area, atol=2 * 0.25 * math.sqrt(300) / 4096)
@@ -190,7 +201,9 @@ def test_cutting_changes_nothing(rows, cols, chunk, seed):
     cut = swept(plan, list(g.pieces((rows, cols))), chunk)
     assert fingerprint(cut, g) == fingerprint(whole, g)
     for a, b in zip(
-        means([r.coarse for r in cut], g)[1:], means([r.coarse for r in whole], g)[1:], strict=True  # type: ignore[misc]
+        means([r.coarse for r in cut], g)[1:],
+        means([r.coarse for r in whole], g)[1:],
+        strict=True,  # type: ignore[misc]
     ):
         npt.assert_array_equal(a, b)
 
@@ -202,7 +215,9 @@ def test_swapped_epochs_swap_cut_and_fill(seed):
     one, other = plan_of(before, after), plan_of(after, before)
     a, b = (gather([p for x in swept(p_) for p in x.parts], p_.job) for p_ in (one, other))
     # Rise is rounded to 2⁻¹⁶ m, halves upwards in both: at most one grain a cell.
-    npt.assert_allclose(volume_m3(swept(one), one), -volume_m3(swept(other), other), atol=96 * 113 * 0.25 / 65536)
+    npt.assert_allclose(
+        volume_m3(swept(one), one), -volume_m3(swept(other), other), atol=96 * 113 * 0.25 / 65536
+    )
     assert sorted(zip(a.sign.tolist(), a.cells.tolist(), strict=True)) == sorted(
         zip((-b.sign).tolist(), b.cells.tolist(), strict=True)
     )

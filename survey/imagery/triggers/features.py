@@ -90,6 +90,8 @@ def measure(
     now, match, usual, distance, flags, by_hit, distance_by_hit = [], [], [], [], [], [], []
     for t in hits:
         have = core[novel[t][core]]
+        if not len(have):
+            have = cells[novel[t][cells]]
         at = support.at[t][have]
         if not len(at):
             continue
@@ -118,10 +120,11 @@ def measure(
     path = np.stack([s for _, s in by_hit])
     span = max(days[hits[-1]] - days[hits[0]], 0.0)
     fade = 0.0
-    if len(distance_by_hit) > 1 and span > 0:
-        late = np.mean([v for t, v in distance_by_hit if days[t] >= days[hits[0]] + span / 2])
-        early = np.mean([v for t, v in distance_by_hit if days[t] < days[hits[0]] + span / 2] or [late])
-        fade = float(np.log(max(late, 0.1) / max(early, 0.1)))
+    half = days[hits[0]] + span / 2
+    early = [v for t, v in distance_by_hit if days[t] < half]
+    late = [v for t, v in distance_by_hit if days[t] >= half]
+    if early and late:
+        fade = float(np.log(max(np.mean(late), 0.1) / max(np.mean(early), 0.1)))
     spectra = (np.exp(np.concatenate(now)) - 0.03).astype(np.float32)
     out = {
         "novelty": float(np.log(max(middle(d), 0.1))),

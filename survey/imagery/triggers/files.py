@@ -237,7 +237,9 @@ def _missing(file: BandFile) -> float:
 
 
 @kernel
-def counted_values(raw: NDArray[np.generic], scale: float, offset: float, missing: float) -> NDArray[np.uint16]:
+def counted_values(
+    raw: NDArray[np.generic], scale: float, offset: float, missing: float
+) -> NDArray[np.uint16]:
     """Counts of reflectance = scale · number + offset, (band, row, col); 0 in every band where any is missing."""
     bands, rows, cols = raw.shape
     out = np.zeros((bands, rows, cols), np.uint16)
@@ -303,7 +305,13 @@ def _resampled(file: BandFile, piece: Grid, bands: tuple[int, ...]) -> NDArray[n
     missing = _missing(file)
     try:
         values = _warped(
-            dataset(file.pin), file.frame_wkt, file.affine, piece, bands, None if math.isnan(missing) else missing, how
+            dataset(file.pin),
+            file.frame_wkt,
+            file.affine,
+            piece,
+            bands,
+            None if math.isnan(missing) else missing,
+            how,
         )
     except RasterioError as error:
         raise InputRefused("cannot be laid on the watch grid", file=file.pin.name, mend=DAMAGED) from error

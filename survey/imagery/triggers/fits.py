@@ -77,7 +77,11 @@ def sample_pieces(grid: Grid, scenes: int, bands: int, budget: int = 40_000_000)
     per_side = int(np.clip(np.sqrt(allowed // (side * side)), 2, 5))
     rows = np.linspace(0, max(0, grid.height - side), per_side).astype(int) // SLOW_BLOCK * SLOW_BLOCK
     cols = np.linspace(0, max(0, grid.width - side), per_side).astype(int) // SLOW_BLOCK * SLOW_BLOCK
-    return [grid[int(r) : int(r) + side, int(c) : int(c) + side] for r in sorted(set(rows)) for c in sorted(set(cols))]
+    return [
+        grid[int(r) : int(r) + side, int(c) : int(c) + side]
+        for r in sorted(set(rows))
+        for c in sorted(set(cols))
+    ]
 
 
 def blank(source: SceneSource, bands: int) -> SceneFit:
@@ -180,12 +184,18 @@ class Fitter:
 
     def _cloudy(self, looks: Sequence[Look], usual: Sequence[NDArray[np.uint16]]) -> bool:
         rise = self.settings.cloud_rise
-        like = [(told(one.counts, level, self.bands, rise) & LIKE) > 0 for one, level in zip(looks, usual, strict=True)]
+        like = [
+            (told(one.counts, level, self.bands, rise) & LIKE) > 0
+            for one, level in zip(looks, usual, strict=True)
+        ]
         marked = [one.valid & ~one.given for one in looks if one.given is not None]
         return _share(like) > CLOUDY_SHARE or (bool(marked) and _share(marked) > CLOUDY_SHARE)
 
     def _first_look(
-        self, sources: Sequence[SceneSource], raw: Sequence[Sequence[Look]], usual: Sequence[NDArray[np.uint16]]
+        self,
+        sources: Sequence[SceneSource],
+        raw: Sequence[Sequence[Look]],
+        usual: Sequence[NDArray[np.uint16]],
     ) -> tuple[list[SceneFit], list[list[Look]]]:
         fits, out = [], []
         for source, looks in zip(sources, raw, strict=True):
@@ -207,7 +217,12 @@ class Fitter:
 
     def _pasts(self) -> list[Past]:
         return [
-            Past([self.looks[i][p] for i in self.keep], [self.fits[i].line for i in self.keep], self.usual[p], self.bands)
+            Past(
+                [self.looks[i][p] for i in self.keep],
+                [self.fits[i].line for i in self.keep],
+                self.usual[p],
+                self.bands,
+            )
             for p in range(len(self.pieces))
         ]
 
@@ -259,7 +274,9 @@ class Fitter:
                 base, thin, kinds = past.base(matrix), past.base(matrix, thin=THIN), past.land().kind
                 for place, i in enumerate(self.keep):
                     one, line = self.looks[i][p], self.fits[i].line
-                    new = novelty(one, line, past, thin, base, matrix, self.settings, skip=place, step=STEP_NULL)
+                    new = novelty(
+                        one, line, past, thin, base, matrix, self.settings, skip=place, step=STEP_NULL
+                    )
                     seen = one.clear.observed
                     null = null.with_sample(counted(new, seen, matrix, self.bands, self.settings), kinds)
                     self.every = self.every.with_sample(np.where(seen, new.distance, np.nan), kinds)
@@ -305,7 +322,9 @@ class Fitter:
         tables = log_tables(fit.line)
         gathered = np.concatenate(
             [
-                self._residuals(whiten(one.counts, one.clear.observed, tables, first, 1), past.base(first), -1, 3)
+                self._residuals(
+                    whiten(one.counts, one.clear.observed, tables, first, 1), past.base(first), -1, 3
+                )
                 for one, past in zip(looks, self.pasts, strict=True)
             ]
         )
@@ -340,7 +359,9 @@ class Fitter:
         for distance, kinds in self._distances(fit, looks, self.fit.matrix):
             table = table.with_sample(distance, kinds)
         usual, now = self.every.quantile(0.75), table.quantile(0.75)
-        ratio = np.where(table.counts.sum(1) >= 60, np.maximum(1.0, now / np.maximum(usual, SMALLEST_LEVEL)), 1.0)
+        ratio = np.where(
+            table.counts.sum(1) >= 60, np.maximum(1.0, now / np.maximum(usual, SMALLEST_LEVEL)), 1.0
+        )
         misfit = 1.0
         whole = table.counts.sum(0)
         if whole.sum() > 0:
@@ -348,7 +369,9 @@ class Fitter:
             misfit = float(both[1] / max(both[0], SMALLEST_LEVEL))
         fit = replace(fit, allowance=tuple(round(float(r), 4) for r in ratio), misfit=round(misfit, 4))
         if misfit > self.settings.worst_fit:
-            return replace(fit, usable=False, why="does not fit the history: another processing, haze or snow")
+            return replace(
+                fit, usable=False, why="does not fit the history: another processing, haze or snow"
+            )
         return fit
 
     # -- common spectra -----------------------------------------------------------------------------------------

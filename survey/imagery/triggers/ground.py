@@ -84,9 +84,7 @@ def judged(
 ) -> Look:
     """The same look, with cloud and shadow found against the usual levels of the place."""
     flags = told(one.counts, usual, bands, settings.cloud_rise)
-    clear = judge(
-        one.valid, one.given, flags, cell_m=cell_m, cloudy=cloudy, widen_m=settings.mask_widen_m
-    )
+    clear = judge(one.valid, one.given, flags, cell_m=cell_m, cloudy=cloudy, widen_m=settings.mask_widen_m)
     return replace(one, clear=clear)
 
 

@@ -55,7 +55,9 @@ def moved_counts(counts: U16, shift_rows: float, shift_cols: float) -> U16:
                 if v0 == 0 or v1 == 0 or v2 == 0 or v3 == 0:
                     line[c] = np.float32(-1e9)
                 else:
-                    line[c] = weights[0, 0] * v0 + weights[0, 1] * v1 + weights[0, 2] * v2 + weights[0, 3] * v3
+                    line[c] = (
+                        weights[0, 0] * v0 + weights[0, 1] * v1 + weights[0, 2] * v2 + weights[0, 3] * v3
+                    )
             for c in range(width):
                 at = c + shift_cols
                 if at < -0.75 or at > width - 0.25:
@@ -67,12 +69,16 @@ def moved_counts(counts: U16, shift_rows: float, shift_cols: float) -> U16:
                 if w0 < -1e8 or w1 < -1e8 or w2 < -1e8 or w3 < -1e8:
                     continue
                 value = weights[1, 0] * w0 + weights[1, 1] * w1 + weights[1, 2] * w2 + weights[1, 3] * w3
-                out[b, r, c] = np.uint16(min(max(value + np.float32(0.5), np.float32(1.0)), np.float32(65535.0)))
+                out[b, r, c] = np.uint16(
+                    min(max(value + np.float32(0.5), np.float32(1.0)), np.float32(65535.0))
+                )
     return out
 
 
 @kernel
-def moved_mask(mask: NDArray[np.bool_], shift_rows: float, shift_cols: float, least: float) -> NDArray[np.bool_]:
+def moved_mask(
+    mask: NDArray[np.bool_], shift_rows: float, shift_cols: float, least: float
+) -> NDArray[np.bool_]:
     """A mask sampled at the same places, bilinear: true where at least ``least`` of the weight is."""
     height, width = mask.shape
     out = np.zeros((height, width), np.bool_)
@@ -388,7 +394,11 @@ def nearest_before(
 
 @kernel
 def matches(
-    base: F32, which: NDArray[np.int16], where: NDArray[np.int8], rows: NDArray[np.intp], cols: NDArray[np.intp]
+    base: F32,
+    which: NDArray[np.int16],
+    where: NDArray[np.int8],
+    rows: NDArray[np.intp],
+    cols: NDArray[np.intp],
 ) -> F32:
     """(n, band): the spectra of ``base`` that were nearest at the given cells; NaN where there was none."""
     bands = base.shape[3]

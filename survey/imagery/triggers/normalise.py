@@ -115,7 +115,6 @@ def whitener(residuals: NDArray[np.float32], floor: float = 0.012) -> NDArray[np
     return (vectors / np.sqrt(values)).T.astype(np.float32)
 
 
-
 @lru_cache(maxsize=80)
 def log_tables(line: Line) -> NDArray[np.float32]:
     """(band, count): ln(ρ' + ρ₀) of every count, ρ' being the reflectance as the reference would have seen it."""

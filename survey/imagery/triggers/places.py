@@ -67,7 +67,6 @@ class Places:
 
     def of(self, polygon: Geometry) -> Placement:
         """Zone by the largest share of the area; of equal shares the one nearer to the lease."""
-        import shapely
 
         if not self.ring.intersects(polygon):
             return self._far(polygon)
@@ -88,7 +87,9 @@ class Places:
         areas: dict[Zone, float] = {"lease": 0.0, "buffer": 0.0, "ring": 0.0, "beyond": polygon.area}
         return self._placement(polygon, "beyond", areas, polygon.area)
 
-    def _placement(self, polygon: Geometry, zone: Zone, areas: dict[Zone, float], certain: float) -> Placement:
+    def _placement(
+        self, polygon: Geometry, zone: Zone, areas: dict[Zone, float], certain: float
+    ) -> Placement:
         import shapely
 
         if self._tree is None:

@@ -35,7 +35,8 @@ class TriggerSettings:
     cap: float = knob(9.0, "log10; evidence above this would only slow fading")
     grow: float = knob(1.0, "log10 evidence of a cell that belongs to an object")
     seed: float = knob(
-        2.0, "log10 evidence that starts an object: one false start per cell in 100 looks by Ville's bound; size, repetition, class follow"
+        2.0,
+        "log10 evidence that starts an object: one false start per cell in 100 looks by Ville's bound; size, repetition, class follow",
     )
     steady: float = knob(
         0.45, "two cloud-like looks are one thing if they differ by less than this part of their novelty"

@@ -82,13 +82,22 @@ def judge_tile(task: TileTask) -> list[Product]:
             # A short history has no whitening of its own: each scene brings one.
             matrix, base, thin = own, past.base(own, part), past.base(own, thin=THIN)
         one = judged(
-            take(source, wide, fit, task.settings), past.usual, task.bands, task.grid.cell_m, fit.cloudy, task.settings
+            take(source, wide, fit, task.settings),
+            past.usual,
+            task.bands,
+            task.grid.cell_m,
+            fit.cloudy,
+            task.settings,
         )
         far = keep_distance(fit, task.baseline, task.settings)
         new = novelty(
             one, fit.line, past, thin, base, matrix, task.settings, part=part, enough=0.99 * float(far.min())
         )
-        out.append(make_product(one, new, past, lying, fit, matrix, task.baseline, task.piece, part, inner, far, task.settings))
+        out.append(
+            make_product(
+                one, new, past, lying, fit, matrix, task.baseline, task.piece, part, inner, far, task.settings
+            )
+        )
     return out
 
 
@@ -143,7 +152,13 @@ def make_product(
     rare &= np.nan_to_num(new.distance) >= far.astype(np.float32)[kinds]
     rows, cols = np.nonzero(rare)
     now, match, leafless, flags = material(new, matrix, bands, rows, cols, settings)
-    rows, cols, now, match, flags = rows[leafless], cols[leafless], now[leafless], match[leafless], flags[leafless]
+    rows, cols, now, match, flags = (
+        rows[leafless],
+        cols[leafless],
+        now[leafless],
+        match[leafless],
+        flags[leafless],
+    )
     flags[suspect[rows, cols]] |= SUSPECT
     distance = new.distance[rows, cols]
     rarity = log10_rarity(distance, kinds[rows, cols], fit, baseline)
@@ -164,4 +179,3 @@ def make_product(
         np.clip(np.rint(np.nan_to_num(green) * 100), -100, 100).astype(np.int8),
         np.clip(np.rint(lying.wet_share[rows, cols] * 100), 0, 100).astype(np.uint8),
     )
-

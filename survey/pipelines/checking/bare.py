@@ -211,7 +211,8 @@ def _add_unreadable(surveys: list[dict[str, Any]], guesses: Sequence[Guess], rem
         remarks.append(Remark("unreadable", f'"{name}" cannot be opened: {guess.why}.', "serious"))
 
 
-# -- a folder of filings -----------------------------------------------------------------------------------------
+# -- a folder of filings
+# -----------------------------------------------------------------------------------------
 _OUTLINES = (".kml", ".kmz", ".geojson", ".gpkg", ".shp", ".dxf")
 _RASTERS = (".tif", ".tiff", ".jp2")
 _MOST_NAMES = 20_000

@@ -36,12 +36,16 @@ class Submission:
     covers: dict[str, Coverage] = field(default_factory=dict)
 
 
-def publish(folder: RunFolder, record: Record, s: Submission) -> Record:
-    """Write tables, shapes, pictures and reports into the run folder; the record with what was drawn."""
+def publish(folder: RunFolder, record: Record, s: Submission, reports: str | None = None) -> Record:
+    """Write tables, shapes, pictures and reports into the run folder; the record with what was drawn.
+
+    ``reports``: "none", "html", or both as a reviewer sends them back.
+    """
     from survey.report.submission import write_submission
 
     record = draw_findings(folder, record, s)
-    write_submission(folder.path("findings.csv~").parent, record)
+    formats = {"none": (), "html": ("html",)}.get(reports or "all", ("html", "pdf"))
+    write_submission(folder.path("findings.csv~").parent, record, formats)
     return record
 
 

@@ -222,20 +222,22 @@ def section_drawing(a: Assessment, p: Profile, words: SheetWords, date: str) -> 
         return np.column_stack([left + distance * across, bottom - (z - base_line) * up])
 
     right_edge = left + far[-1] * across
-    for z in ticks(base_line, top_line, 4):
-        y = bottom - (z - base_line) * up
+    for level in ticks(base_line, top_line, 4):
+        y = bottom - (level - base_line) * up
         svg.line(left, y, right_edge, y, stroke="#c8c8c8", width=0.12)
-        svg.text(left - 1.2, y + 0.8, label(z, nice_step(top_line - base_line, 4)), size=2.2, anchor="end")
+        svg.text(
+            left - 1.2, y + 0.8, label(level, nice_step(top_line - base_line, 4)), size=2.2, anchor="end"
+        )
     along = nice_step(far[-1], 8)
-    for d in ticks(0.0, float(far[-1]), 8):
-        x = left + d * across
+    for distance in ticks(0.0, float(far[-1]), 8):
+        x = left + distance * across
         svg.line(x, bottom, x, bottom + 1.0, width=0.15)
-        svg.text(x, bottom + 3.4, label(d, along), size=2.2, anchor="middle")
+        svg.text(x, bottom + 3.4, label(distance, along), size=2.2, anchor="middle")
     both = np.isfinite(top) & np.isfinite(foot)
     for a0, a1 in _stretches(both):
-        d, z, b = far[a0:a1], top[a0:a1], foot[a0:a1]
-        for colour, edge in ((CUT[1], np.minimum(z, b)), (FILL[1], np.maximum(z, b))):
-            ring = np.concatenate([place(d, b), place(d, edge)[::-1]])
+        d, over, under = far[a0:a1], top[a0:a1], foot[a0:a1]
+        for colour, edge in ((CUT[1], np.minimum(over, under)), (FILL[1], np.maximum(over, under))):
+            ring = np.concatenate([place(d, under), place(d, edge)[::-1]])
             svg.path(path_of([ring], closed=True), stroke=None, fill=colour, fill_opacity=0.8)
     for a0, a1 in _stretches(np.isfinite(foot)):
         svg.path(

@@ -46,8 +46,8 @@ _GROUPS = (
 )
 
 
-def write_submission(run_dir: Path, record: Record) -> list[str]:
-    """Write ``report.html`` and ``report.pdf`` into a run folder; their names.
+def write_submission(run_dir: Path, record: Record, formats: tuple[str, ...] = ("html", "pdf")) -> list[str]:
+    """Write ``report.html`` and ``report.pdf`` into a run folder; the names of those written.
 
     Raises
     ------
@@ -55,10 +55,11 @@ def write_submission(run_dir: Path, record: Record) -> list[str]:
     """
     run_dir = Path(run_dir)
     written = []
-    for name, content in (
-        ("report.html", render_html(run_dir, record).encode("utf-8")),
-        ("report.pdf", render_pdf(run_dir, record)),
-    ):
+    for kind in formats:
+        name = f"report.{kind}"
+        content = (
+            render_html(run_dir, record).encode("utf-8") if kind == "html" else render_pdf(run_dir, record)
+        )
         target = run_dir / name
         try:
             # The folder may share its files with an older run: replace, never write into.

@@ -349,8 +349,8 @@ def drained(rng: np.random.Generator, land: Land, day: int, days: int) -> Event 
     candidates = [
         (rows, cols)
         for mask in land.lease_masks
-        if len((rows := np.nonzero(mask & np.isfinite(land.height_over_water))[0])) > 4
-        and len((cols := np.nonzero(mask & np.isfinite(land.height_over_water))[1])) > 4
+        if len(rows := np.nonzero(mask & np.isfinite(land.height_over_water))[0]) > 4
+        and len(cols := np.nonzero(mask & np.isfinite(land.height_over_water))[1]) > 4
     ]
     if not candidates:
         return None

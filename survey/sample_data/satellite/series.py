@@ -217,9 +217,7 @@ def simulate(plan: Plan) -> Series:
     first_watch = taken_days[1] if plan.pair else watch_from
     changes = []
     for event in happenings:
-        if event.start_day >= first_watch and not plan.pair:
-            pass
-        elif plan.pair and taken_days[0] < event.start_day <= taken_days[1]:
+        if (event.start_day >= first_watch and not plan.pair) or (plan.pair and taken_days[0] < event.start_day <= taken_days[1]):
             pass
         else:
             continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -128,7 +128,7 @@ def thin_plate(frame: Frame, ring: NDArray[np.bool_], name: str, smoothing: floa
 
 # -- solved on the blocks ----------------------------------------------------------------------------
 def _solved(
-    name: str, frame: Frame, ring: NDArray[np.bool_], energy: object, domain: NDArray[np.bool_]
+    name: str, frame: Frame, ring: NDArray[np.bool_], energy: Any, domain: NDArray[np.bool_]
 ) -> Operator:
     """The surface through the ring of least ``energy``, a sparse quadratic form on the domain."""
     from scipy.sparse.linalg import splu
@@ -137,7 +137,7 @@ def _solved(
     number[domain] = np.arange(int(domain.sum()))
     fixed, free = number[ring], number[domain & ~ring]
     inside = np.searchsorted(free, number[frame.inside])
-    form = energy.tocsr()  # type: ignore[attr-defined]
+    form = energy.tocsr()
     a, b = form[free][:, free].tocsc(), form[free][:, fixed].tocsr()
     a = a + _RIDGE * _identity(a.shape[0]) * abs(a.diagonal()).max()
     solve = splu(a.tocsc())
@@ -156,13 +156,13 @@ def _solved(
     return Operator(name, ring, heights, adjoint)
 
 
-def _identity(n: int) -> object:
+def _identity(n: int) -> Any:
     from scipy.sparse import identity
 
     return identity(n, format="csc")
 
 
-def _differences(frame: Frame, domain: NDArray[np.bool_]) -> tuple[object, object]:
+def _differences(frame: Frame, domain: NDArray[np.bool_]) -> tuple[Any, Any]:
     """Sparse gradient (between neighbours) and Laplacian (where all four neighbours are) on the domain."""
     from scipy.sparse import coo_matrix, vstack
 
@@ -221,7 +221,7 @@ def laplace(frame: Frame, ring: NDArray[np.bool_], name: str) -> Operator:
     domain = _domain(frame, ring)
     ring = ring & domain
     gradient, _ = _differences(frame, domain)
-    return _solved(name, frame, ring, gradient.T @ gradient, domain)  # type: ignore[attr-defined]
+    return _solved(name, frame, ring, gradient.T @ gradient, domain)
 
 
 def minimum_curvature(frame: Frame, ring: NDArray[np.bool_], name: str, tension: float = 0.05) -> Operator:
@@ -231,7 +231,7 @@ def minimum_curvature(frame: Frame, ring: NDArray[np.bool_], name: str, tension:
     gradient, curvature = _differences(frame, domain)
     # Tension is counted against the outline's size, so that the shape does not depend on the blocks.
     pull = tension / (1 - tension) / frame.span_m**2
-    energy = curvature.T @ curvature + pull * (gradient.T @ gradient)  # type: ignore[attr-defined]
+    energy = curvature.T @ curvature + pull * (gradient.T @ gradient)
     return _solved(name, frame, ring, energy, domain)
 
 
@@ -306,6 +306,6 @@ def _scattered(
     n = int(ring.sum())
 
     def adjoint(w: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(index.ravel(), (share * w[:, None]).ravel(), minlength=n)
+        return np.bincount(index.ravel(), (share * w[:, None]).ravel(), minlength=n).astype(np.float64)
 
     return Operator(name, ring, lambda z: (z[index] * share).sum(axis=1), adjoint)

@@ -48,9 +48,8 @@ class Mesh:
         """∂(∫ z dA)/∂z of each point given, m²: a third of the area round it, and its part of new points."""
         each = np.repeat(self.areas_m2 / 3, 3)
         at_vertex = np.bincount(self.triangles.ravel(), each, minlength=len(self.xyz))
-        return np.bincount(
-            self.parents.ravel(), (self.share * at_vertex[:, None]).ravel(), minlength=self.measured
-        )
+        weights = (self.share * at_vertex[:, None]).ravel()
+        return np.bincount(self.parents.ravel(), weights, minlength=self.measured).astype(np.float64)
 
 
 def make_mesh(
@@ -98,21 +97,24 @@ def make_mesh(
         lacking = [k for k, (a, b) in enumerate(segments) if (min(a, b), max(a, b)) not in there]
         if not lacking:
             break
-        fresh, fresh_parents, fresh_share = [], [], []
+        fresh: list[NDArray[np.float64]] = []
+        fresh_parents: list[tuple[int, int]] = []
+        fresh_share: list[tuple[float, ...]] = []
         for k in lacking:
-            a, b = segments[k]
+            one, two = segments[k]
             number = len(points) + len(fresh)
-            fresh.append((points[a] + points[b]) / 2)
+            fresh.append((points[one] + points[two]) / 2)
             # Both ends lie on one measured piece, so two parents suffice.
-            low, high = _ends(parents[a], parents[b])
+            low, high = _ends(parents[one], parents[two])
             fresh_parents.append((low, high))
             fresh_share.append(
                 tuple(
-                    0.5 * (_of(p, parents[a], share[a]) + _of(p, parents[b], share[b])) for p in (low, high)
+                    0.5 * (_of(p, parents[one], share[one]) + _of(p, parents[two], share[two]))
+                    for p in (low, high)
                 )
             )
-            segments[k] = (a, number)
-            segments.append((number, b))
+            segments[k] = (one, number)
+            segments.append((number, two))
         vertices.append(np.array(fresh))
         parents = np.vstack([parents, fresh_parents])
         share = np.vstack([share, fresh_share])

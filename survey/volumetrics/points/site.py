@@ -108,11 +108,11 @@ def build_site(points: Points, kind: str = "auto", *, file: str | None = None) -
         for line in dict.fromkeys(points.line[i] for i in at):
             groups[code, line] = np.array([i for i in at if points.line[i] == line], np.intp)
     rings: dict[tuple[str, str], NDArray[np.intp]] = {}
-    for key, at in groups.items():
+    for group, at in groups.items():
         if len(at) >= _LEAST_OUTLINE:
             order, measured = ring_order(xy[at])
-            rings[key] = at[order]
-            if not measured and key[0] == "rim":
+            rings[group] = at[order]
+            if not measured and group[0] == "rim":
                 remarks.append(
                     "The rim points were not measured in order round the edge; they were joined the "
                     "shortest way."
@@ -126,7 +126,7 @@ def build_site(points: Points, kind: str = "auto", *, file: str | None = None) -
         return max(keys, key=area) if keys else None
 
     rim, toe, crest = (largest(code) for code in ("rim", "toe", "crest"))
-    key = rim
+    key: tuple[str, str] | None = rim
     if key is None:
         both = [k for k in (toe, crest) if k is not None]
         if kind == "pit":
