@@ -202,8 +202,7 @@ def _evidence(
     at = at[at >= 0]
 
     def spectrum(kept: NDArray[np.uint16]) -> dict[str, float]:
-        middle = middle(plain(kept))
-        return {b: round(float(v), 4) for b, v in zip(bands, middle, strict=True)}
+        return {b: round(float(v), 4) for b, v in zip(bands, middle(plain(kept)), strict=True)}
 
     return {
         "after": spectrum(support.now[at]),
