@@ -43,7 +43,7 @@ class Alert:
 
 
 def natural_id(first: str, anchor: int, grid: Grid) -> str:
-    """An id made of the day and the place where a thing was first seen: the same however often it is computed."""
+    """An id made of the day and the place where a thing was first seen: always the same."""
     row, col = divmod(anchor, grid.width)
     east = grid.left + (col + 0.5) * grid.cell_east
     north = grid.top - (row + 0.5) * grid.cell_north
@@ -243,7 +243,7 @@ def _reasons(
     at = at[at >= 0]
     distance, rarity = float(middle(support.distance[at])), float(middle(support.log10_p[at]))
     out = [
-        f"its spectrum was not seen here in {history_looks} earlier scene{'s' if history_looks != 1 else ''}: "
+        f"its spectrum was not seen here in {history_looks} earlier scene{'s' * (history_looks != 1)}: "
         f"{distance:.1f} σ from the nearest, p = {10**rarity:.2g}",
         f"detected in {len(track.hits)} of {len(track.looks)} clear looks since {dates[track.first]}",
     ]
@@ -258,7 +258,7 @@ def _reasons(
     if track.state == "provisional":
         if short:
             out.append(
-                "stays provisional: with a single earlier scene, crops and seasons cannot be told from digging"
+                "stays provisional: with so few earlier scenes, crops and seasons cannot be told from digging"
             )
         elif track.withdrawn is not None:
             out.append(
@@ -266,7 +266,8 @@ def _reasons(
             )
         elif found.excavation < found.threshold:
             out.append(
-                f"stays provisional: excavation {found.excavation:.0%}, {kind} {found.probability[kind]:.0%}; "
+                f"stays provisional: excavation {found.excavation:.0%}, "
+                f"{kind} {found.probability[kind]:.0%}; "
                 "a field check or later scenes decide"
             )
         elif len(track.hits) < settings.confirm_hits:

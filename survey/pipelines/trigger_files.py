@@ -15,13 +15,15 @@ from survey.record import canonical
 if TYPE_CHECKING:
     from shapely import Geometry
 
+    from survey.grid import Grid
+    from survey.imagery.triggers.places import Places
     from survey.pipelines.trigger_alerts import Alert
 
 FEED_SCHEMA = "mine-survey-trigger-feed/1"
 COLUMNS = (
-    "id", "state", "class", "probability", "excavation_probability", "zone", "lease_id", "district", "distance_m",
-    "bearing_deg", "area_m2", "outside_m2", "certain_area_m2", "first_seen", "last_seen", "confirmed_on", "detections",
-    "observations", "outcome", "lon", "lat", "trips", "tonnes_t", "reasons",
+    "id", "state", "class", "probability", "excavation_probability", "zone", "lease_id", "district",
+    "distance_m", "bearing_deg", "area_m2", "outside_m2", "certain_area_m2", "first_seen", "last_seen",
+    "confirmed_on", "detections", "observations", "outcome", "lon", "lat", "trips", "tonnes_t", "reasons",
 )  # fmt: skip
 
 
@@ -55,6 +57,48 @@ def feature(alert: Alert, crs_wkt: str) -> dict[str, Any]:
     }
 
 
+def whereabouts(shape: Geometry, crs_wkt: str) -> dict[str, Any]:
+    """Geometry and a point inside it, in degrees, as an item of the feed carries them."""
+    from shapely.geometry import mapping
+
+    if shape.is_empty:
+        return {"lon": None, "lat": None, "geometry": None}
+    lon, lat = centre(shape, crs_wkt)
+    return {"lon": lon, "lat": lat, "geometry": mapping(lon_lat(shape, crs_wkt))}
+
+
+def places_geojson(places: Places, grid: Grid) -> str:
+    """Permitted areas with their buffer and ring, as far as the watch reaches."""
+    import shapely
+    from shapely.geometry import mapping
+
+    b = grid.bounds
+    reach = shapely.box(b.west, b.south, b.east, b.north)
+    features = []
+    for kind, shape in (("ring", places.ring), ("buffer", places.buffer)):
+        part = shape.intersection(reach)
+        if not part.is_empty:
+            features.append(
+                {
+                    "type": "Feature",
+                    "properties": {"kind": kind},
+                    "geometry": mapping(lon_lat(part, grid.crs_wkt)),
+                }
+            )
+    for one in places.permitted:
+        if one.polygon.intersects(reach):
+            told = {"kind": "lease", "lease_id": one.lease_id, "name": one.name, "district": one.district}
+            features.append(
+                {
+                    "type": "Feature",
+                    "properties": told,
+                    "geometry": mapping(lon_lat(one.polygon, grid.crs_wkt)),
+                }
+            )
+    collection = {"type": "FeatureCollection", "features": features}
+    return json.dumps(collection, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def geojson(alerts: Sequence[Alert], crs_wkt: str) -> str:
     collection = {"type": "FeatureCollection", "features": [feature(a, crs_wkt) for a in alerts]}
     return json.dumps(collection, ensure_ascii=False, allow_nan=False) + "\n"
@@ -86,7 +130,7 @@ _KML_COLOURS = {
 
 
 def kml(alerts: Sequence[Alert], crs_wkt: str, title: str) -> str:
-    """For the phone: a polygon and a pin for each trigger, a folder for each state. Times are of first sight."""
+    """For the phone: a polygon and a pin for each trigger, a folder for each state; times of first sight."""
     import shapely
 
     lines = [
@@ -153,22 +197,15 @@ def feed(
 ) -> str:
     """Everything a portal needs to mirror the triggers: each with a stable id and a revision.
 
-    An item whose ``revision`` is unchanged need not be looked at again; an id that was published once stays in the
-    feed, in the end as ``closed``.
+    An item whose ``revision`` is unchanged need not be looked at again; an id that was published once stays
+    in the feed, in the end as ``closed``.
     """
     import hashlib
 
     items = []
     for alert in alerts:
-        lon, lat = centre(alert.shape, crs_wkt)
-        item = {
-            **canonical(alert.properties),
-            "lon": lon,
-            "lat": lat,
-            "geometry": feature(alert, crs_wkt)["geometry"],
-        }
-        items.append(item)
-    items += list(withdrawn)
+        items.append({**canonical(alert.properties), **whereabouts(alert.shape, crs_wkt)})
+    items += [{**canonical(w)} for w in withdrawn]
     for item in items:
         said = json.dumps(item, sort_keys=True, ensure_ascii=False)
         item["revision"] = hashlib.sha256(said.encode()).hexdigest()[:16]

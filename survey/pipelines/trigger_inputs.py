@@ -87,7 +87,8 @@ def understand(job: Job, inputs: Inputs, threads: int) -> Watched:
     InputRefused, JobError
     """
     watch = job.watch
-    assert watch is not None and watch.scenes is not None
+    assert watch is not None
+    assert watch.scenes is not None
     files = folder_files(job, inputs.delivery, watch.scenes, "scenes", threads)
     masks = folder_files(job, inputs.delivery, watch.masks, "masks", threads) if watch.masks else []
     if watch.masks and watch.masks.strip("/") == watch.scenes.strip("/"):
@@ -162,7 +163,8 @@ def _place(
         point = area[0].representative_point()
         crs = area[1]
     else:
-        assert job.watch is not None and job.watch.registry is not None
+        assert job.watch is not None
+        assert job.watch.registry is not None
         read = read_registry(inputs.path(job.watch.registry))
         point, crs = read.leases[0].polygon.representative_point(), read.crs_wkt
     lon, lat = move_points(np.array([[point.x, point.y]]), crs, LON_LAT)[0]
@@ -170,7 +172,7 @@ def _place(
 
 
 def _system(files: Sequence[FoundFile], crs: Any, place: tuple[float, float]) -> str:
-    """The scenes' own system if it is metric and true to scale at the place, else the UTM zone of the place."""
+    """The scenes' own system if it is metric and true to scale at the place, else the place's UTM zone."""
     from pyproj import CRS
 
     from survey.boundary.crs import home_crs

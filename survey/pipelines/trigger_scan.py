@@ -138,8 +138,8 @@ def scan(
 ) -> Scan:
     """Bring ``store`` up to date with the scenes of a folder.
 
-    A later scene is known by its key and never looked at twice; a scene of a day whose files changed replaces the
-    one that was kept. After an interruption the tiles that are in the store are not made again.
+    A later scene is known by its key and never looked at twice; a scene of a day whose files changed replaces
+    the one that was kept. After an interruption the tiles that are in the store are not made again.
     """
     alone = len(baseline) == 1
     witness = later[0] if alone and later else None
@@ -147,9 +147,12 @@ def scan(
     rebuilt = store.settle_baseline(now)
     kept = {s.key: s for s in store.scenes()}
     by_day = {s.date.isoformat(): s for s in later}
+    here = {s.key for s in later}
     with store.transaction():
         for scene in kept.values():
-            if scene.day in by_day and by_day[scene.day].key != scene.key:
+            other = scene.day in by_day and by_day[scene.day].key != scene.key
+            # What is neither whole nor to be had again says nothing that could be relied on.
+            if other or not (scene.complete or scene.key in here):
                 store.drop_scene(scene.key)
     kept = {s.key: s for s in store.scenes()}
     wanted = [s for s in later if s.key not in kept or not kept[s.key].complete]
@@ -174,7 +177,7 @@ def scan(
                 store, grid, bands, fitter, baseline, wanted, witness, settings, engine, sources, tile, stage
             )
     SLABS.clear()
-    final = [s for s in store.scenes()]
+    final = store.scenes()
     absent = tuple(s.day for s in final if s.key not in {x.key for x in later})
     return Scan(fit, tuple(baseline), tuple(final), len(wanted), rebuilt, absent)
 

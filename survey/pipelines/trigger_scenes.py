@@ -1,4 +1,4 @@
-"""A folder of dated scenes, understood: which file is of which day, band and unit, and on which grid all meet."""
+"""A folder of dated scenes, understood: which file is of which day and band, and the grid they meet on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,7 +18,8 @@ import numpy as np
 from survey.errors import InputRefused, JobError
 from survey.grid import Grid
 from survey.imagery.triggers.bands import NAMES, BandSet, canonical_band
-from survey.imagery.triggers.files import BandFile, FileScene, MaskFile, decoded
+from survey.imagery.triggers.files import BandFile, FileScene, MaskFile
+from survey.pipelines.trigger_numbers import meaning, sample, without_offset
 from survey.rasters import georef
 from survey.rasters.describe import RasterDescription, open_raster
 from survey.remark import Remark
@@ -94,7 +95,8 @@ def day_of(raster: RasterDescription, name: str, notes: list[Remark]) -> date:
         notes.append(
             Remark(
                 "two-dates",
-                f"{os.path.basename(name)}: its tags say {said.isoformat()}, its name {named.isoformat()}; the tags count",
+                f"{os.path.basename(name)}: its tags say {said.isoformat()}, its name {named.isoformat()}; "
+                "the tags count",
                 "caution",
             )
         )
@@ -156,7 +158,7 @@ def listed(folder: Path, kinds: tuple[str, ...] = (".tif", ".tiff")) -> list[tup
 
 
 def _band_names(raster: RasterDescription, watch: WatchLike, name: str) -> tuple[str | None, ...]:
-    """Which band is which: the job's word, the file's descriptions, its colours, a single band's file name."""
+    """Which band is which: by the job, the file's descriptions, its colours, or a single band's file name."""
     count = len(raster.bands)
     if watch.bands and count >= len(watch.bands) and not (count == 1 and len(watch.bands) > 1):
         named = [canonical_band(b) for b in watch.bands]
@@ -193,63 +195,12 @@ def _band_names(raster: RasterDescription, watch: WatchLike, name: str) -> tuple
     )
 
 
-def _sample(raster: RasterDescription, band: int) -> NDArray[np.float64]:
-    """Some rows of a band, spread over the file, for a look at its numbers."""
-    rows = sorted({int(r) for r in np.linspace(0, raster.height - 1, 9)})
-    parts = [decoded(raster.pin, (band,), r, 0, 1, raster.width).ravel() for r in rows]
-    return np.concatenate(parts).astype(np.float64)
-
-
-def _meaning(
-    raster: RasterDescription, names: tuple[str | None, ...], watch: WatchLike, notes: list[Remark]
-) -> tuple[float, float, bool]:
-    """(scale, offset, stated): reflectance = scale · number + offset."""
-    if watch.scale is not None:
-        return watch.scale, watch.offset or 0.0, True
-    used = [raster.bands[i] for i, n in enumerate(names) if n]
-    if used and (used[0].scale, used[0].offset) != (1.0, 0.0):
-        return used[0].scale, used[0].offset, True
-    tags = {k.upper(): v for k, v in raster.tags}
-    for key in ("BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE"):
-        try:
-            value = float(tags[key])
-            add = float(tags.get("BOA_ADD_OFFSET", tags.get("RADIO_ADD_OFFSET", "0")))
-        except (KeyError, ValueError):
-            continue
-        if value > 0:
-            return 1.0 / value, add / value, True
-    first = next(i for i, n in enumerate(names) if n) + 1
-    numbers = _sample(raster, first)
-    kind = np.dtype(raster.bands[first - 1].dtype)
-    numbers = numbers[np.isfinite(numbers) & (numbers != 0)]
-    if raster.bands[first - 1].nodata is not None:
-        numbers = numbers[numbers != raster.bands[first - 1].nodata]
-    high = float(np.quantile(numbers, 0.99)) if numbers.size else 1.0
-    if kind.kind == "f" and high <= 2.0:
-        return 1.0, 0.0, True
-    # Whatever the unit, radiometry is only compared; what matters is that land lies between 0 and 1.
-    if kind.itemsize == 1:
-        scale = 1.0 / 255.0
-    elif high <= 20_000:
-        scale = 1e-4
-    else:
-        scale = 1.0 / 65535.0
-    notes.append(
-        Remark(
-            "scale-assumed",
-            f"{raster.name}: nothing says what its numbers mean; reflectance = {scale:.6g} × number was assumed",
-            "caution",
-        )
-    )
-    return scale, 0.0, False
-
-
 def _open(found: FoundFile, watch: WatchLike, notes: list[Remark]) -> tuple[Reader, date]:
     raster = open_raster(found.path, name=found.name, kinds=("tiff",), what="a GeoTIFF scene")
     placement = georef.place(raster, crs=watch.crs)
     day = day_of(raster, found.name, notes)
     names = _band_names(raster, watch, found.name)
-    scale, offset, stated = _meaning(raster, names, watch, notes)
+    scale, offset, stated = meaning(raster, names, watch, notes)
     return Reader(raster, placement, names, scale, offset, stated, found), day
 
 
@@ -288,8 +239,8 @@ def _affine_m(reader: Reader) -> tuple[float, float, float, float, float, float]
 def watch_grid(
     readers: Sequence[Reader], crs_wkt: str, within: tuple[float, float, float, float] | None
 ) -> Grid:
-    """The grid on which all scenes meet: the commonest cell of the scenes, on a scene's own lattice if one of them
-    is in this system already; as far as the scenes go, cut to ``within``.
+    """The grid on which all scenes meet: the commonest cell of the scenes, on a scene's own lattice if one of
+    them is in this system already; as far as the scenes go, cut to ``within``.
 
     Raises
     ------
@@ -370,30 +321,13 @@ def shelve(
     InputRefused, JobError
     """
     notes: list[Remark] = []
-    by_day: dict[date, list[Reader]] = {}
-    for found in files:
-        reader, day = _open(found, watch, notes)
-        by_day.setdefault(day, []).append(reader)
-    if not by_day:
-        raise InputRefused("the folder of scenes holds no GeoTIFF", mend="Check [watch] scenes.")
+    by_day = _opened(files, watch, notes)
     if len(by_day) > MOST_SCENES:
         raise InputRefused(
             f"the folder holds scenes of {len(by_day):,} days", expected=f"at most {MOST_SCENES:,}"
         )
-    have = [frozenset(n for r in readers for n in r.names if n) for readers in by_day.values()]
-    shared = frozenset.intersection(*have)
-    if len(shared) < max(len(h) for h in have):
-        fewest = min(have, key=lambda h: (len(h), sorted(h)))
-        lacking = sorted(set().union(*have) - fewest)
-        notes.append(
-            Remark(
-                "bands-dropped",
-                f"not every scene has {', '.join(lacking)}: the watch does without",
-                "caution",
-            )
-        )
-    bands = BandSet(tuple(n for n in NAMES if n in shared))
-    by_day = _without_offset(by_day, bands, watch, notes)
+    by_day, bands = _agreed(by_day, notes)
+    by_day = without_offset(by_day, bands, watch, notes)
     all_readers = [r for readers in by_day.values() for r in readers]
     grid = watch_grid(all_readers, crs_wkt, within)
     mask_of = _masks(masks, watch, notes)
@@ -450,11 +384,86 @@ def shelve(
         notes.append(
             Remark(
                 "masks-missing",
-                f"no mask for {', '.join(unmasked[:6])}{' …' if len(unmasked) > 6 else ''}: clouds are looked for there",
+                f"no mask for {', '.join(unmasked[:6])}{' …' if len(unmasked) > 6 else ''}: "
+                "clouds are looked for there",
                 "caution",
             )
         )
     return Shelf(tuple(scenes), bands, grid, tuple(notes), tuple(sources))
+
+
+def left_out(error: InputRefused, what: str = "scene") -> Remark:
+    """A file that cannot be used must not stop the others, and must not pass in silence."""
+    return Remark(f"{what}-refused", f"{error} This {what} is left out.", "serious")
+
+
+def _opened(files: Iterable[FoundFile], watch: WatchLike, notes: list[Remark]) -> dict[date, list[Reader]]:
+    """The files that can be used, by day.
+
+    Raises
+    ------
+    InputRefused
+        There is none: the reason of the first.
+    """
+    by_day: dict[date, list[Reader]] = {}
+    refused: list[InputRefused] = []
+    for found in files:
+        try:
+            reader, day = _open(found, watch, notes)
+        except InputRefused as error:
+            refused.append(error)
+            continue
+        by_day.setdefault(day, []).append(reader)
+    if not by_day:
+        if refused:
+            raise refused[0]
+        raise InputRefused("the folder of scenes holds no GeoTIFF", mend="Check [watch] scenes.")
+    notes += [left_out(error) for error in refused]
+    return by_day
+
+
+ODD_SHARE = 0.2
+"""Scenes that lack bands are left out if they are fewer than this; else all do with what they share."""
+
+
+def _agreed(
+    by_day: dict[date, list[Reader]], notes: list[Remark]
+) -> tuple[dict[date, list[Reader]], BandSet]:
+    """The scenes that are used, and the bands that all of them have.
+
+    Raises
+    ------
+    JobError
+        They share too few.
+    """
+    have = {day: frozenset(n for r in readers for n in r.names if n) for day, readers in by_day.items()}
+    count = Counter(have.values())
+    usual = min(count, key=lambda h: (-count[h], -len(h), sorted(h)))
+    odd = sorted(day for day, names in have.items() if not usual <= names)
+    if odd and len(odd) < ODD_SHARE * len(have):
+        for day in odd:
+            lacking = ", ".join(n for n in NAMES if n in usual - have[day])
+            notes.append(
+                Remark(
+                    "scene-refused",
+                    f"{by_day[day][0].file.name}: has no {lacking}, which the other scenes have. "
+                    "This scene is left out.",
+                    "serious",
+                )
+            )
+        by_day = {day: readers for day, readers in by_day.items() if day not in odd}
+        have = {day: names for day, names in have.items() if day not in odd}
+    shared = frozenset.intersection(*have.values())
+    lacking = [n for n in NAMES if n in frozenset().union(*have.values()) - shared]
+    if lacking:
+        notes.append(
+            Remark(
+                "bands-dropped",
+                f"not every scene has {', '.join(lacking)}: the watch does without",
+                "caution",
+            )
+        )
+    return by_day, BandSet(tuple(n for n in NAMES if n in shared))
 
 
 def _band_file(reader: Reader, bands: BandSet, watch: WatchLike) -> BandFile:
@@ -479,72 +488,22 @@ def _band_file(reader: Reader, bands: BandSet, watch: WatchLike) -> BandFile:
     )
 
 
-DARK_SHARE = 0.001
-S2_OFFSET = 0.1
-
-
-def _without_offset(
-    by_day: dict[date, list[Reader]], bands: BandSet, watch: WatchLike, notes: list[Remark]
-) -> dict[date, list[Reader]]:
-    """Sentinel-2 numbers since 2022, and reprocessed older ones, carry 1000 too much; the date is no test of it.
-
-    Where no scale was stated, the darkest thousandth of the short-wave bands is compared between the scenes: water
-    and shadow are near zero in a scene without the offset and near 0.1 in one with it.
-    """
-    if any(r.stated or abs(r.scale - 1e-4) > 1e-9 for readers in by_day.values() for r in readers):
-        return by_day
-    probe = [b for b in ("swir2", "swir1", "nir") if bands.has(b)][:1]
-    level: dict[date, float] = {}
-    for day, readers in by_day.items():
-        lows = []
-        for r in readers:
-            for i, n in enumerate(r.names):
-                if n in probe:
-                    v = _sample(r.raster, i + 1)
-                    v = v[np.isfinite(v) & (v > 0)] * r.scale
-                    if v.size:
-                        lows.append(float(np.quantile(v, DARK_SHARE)))
-        if lows:
-            level[day] = min(lows)
-    if not level:
-        return by_day
-    lowest = min(level.values())
-    sentinel = watch.sensor == "sentinel2"
-    mixed = lowest < 0.06 and any(v > lowest + 0.07 for v in level.values())
-    raised = {
-        d
-        for d, v in level.items()
-        if v > 0.085 and ((mixed and v > lowest + 0.07) or (sentinel and lowest > 0.085))
-    }
-    # A scene full of cloud is bright in its darkest cell too: then nothing of it is used anyway.
-    if not raised:
-        return by_day
-    shown = ", ".join(sorted(d.isoformat() for d in raised)[:5])
-    notes.append(
-        Remark(
-            "offset-found",
-            f"the darkest cells of {len(raised)} scenes ({shown} …) lie at 0.1: an offset of −0.1 was taken off",
-            "caution",
-        )
-    )
-    return {
-        d: [replace(r, offset=r.offset - S2_OFFSET) for r in rs] if d in raised else rs
-        for d, rs in by_day.items()
-    }
-
-
 def _masks(
     masks: Iterable[FoundFile], watch: WatchLike, notes: list[Remark]
 ) -> dict[date, tuple[MaskFile, FoundFile]]:
     out: dict[date, tuple[MaskFile, FoundFile]] = {}
     for found in masks:
-        raster = open_raster(found.path, name=found.name, kinds=("tiff",), what="a GeoTIFF mask")
-        placement = georef.place(raster, crs=watch.crs)
-        if np.dtype(raster.bands[0].dtype).kind not in "uib":
-            values = np.unique(_sample(raster, 1))
-            if not np.all(np.mod(values[np.isfinite(values)], 1) == 0):
-                raise InputRefused("is no mask: its values are not whole numbers", file=found.name)
-        day = day_of(raster, found.name, notes)
+        try:
+            raster = open_raster(found.path, name=found.name, kinds=("tiff",), what="a GeoTIFF mask")
+            placement = georef.place(raster, crs=watch.crs)
+            if np.dtype(raster.bands[0].dtype).kind not in "uib":
+                values = np.unique(sample(raster, 1))
+                if not np.all(np.mod(values[np.isfinite(values)], 1) == 0):
+                    raise InputRefused("is no mask: its values are not whole numbers", file=found.name)
+            day = day_of(raster, found.name, notes)
+        except InputRefused as error:
+            notes.append(left_out(error, "mask"))
+            continue
         if day in out:
             raise JobError(
                 f"two masks are of {day.isoformat()}: {out[day][1].name} and {found.name}",

@@ -1,7 +1,7 @@
-"""What a watch remembers between runs: products of scenes, triggers as they were published, field outcomes.
+"""What a watch remembers between runs: products of scenes, triggers as published, field outcomes.
 
-One SQLite file. Every step that must not be half done is one transaction; a product is keyed by the SHA-256 of
-its scene, so nothing can be counted twice; whatever hangs on the baseline is dropped when the baseline changes.
+One SQLite file. Every step that must not be half done is one transaction; a product is keyed by the SHA-256
+of its scene, so nothing can be counted twice; what hangs on the baseline is dropped when that changes.
 The journal is a rollback journal, not a write-ahead log: it needs no shared memory, so that network disks do.
 """
 
@@ -161,7 +161,7 @@ class Store:
                 ) from error
             raise
 
-    # -- single values ---------------------------------------------------------------------------------------
+    # -- single values -----------------------------------------------------------------------------------
     def get(self, key: str) -> str | None:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
@@ -169,7 +169,7 @@ class Store:
     def put(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
-    # -- scenes ------------------------------------------------------------------------------------------------
+    # -- scenes ------------------------------------------------------------------------------------------
     def settle_baseline(self, signature: str) -> bool:
         """Make sure that what is kept belongs to this baseline; True if older products had to be dropped."""
         if self.get("baseline") == signature:
@@ -241,7 +241,7 @@ class Store:
             out.append(content)
         return out
 
-    # -- what was published ----------------------------------------------------------------------------------
+    # -- what was published ------------------------------------------------------------------------------
     def published(self) -> list[Published]:
         out = []
         for key, first, cells, properties in self._db.execute(
@@ -260,7 +260,7 @@ class Store:
                 (t.id, t.first_seen, cells, _json(t.properties)),
             )
 
-    # -- outcomes ----------------------------------------------------------------------------------------------
+    # -- outcomes ----------------------------------------------------------------------------------------
     def add_outcome(self, outcome: Outcome) -> None:
         number = self._db.execute("SELECT COUNT(*) FROM outcome WHERE id = ?", (outcome.id,)).fetchone()[0]
         self._db.execute(

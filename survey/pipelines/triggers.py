@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from survey.errors import JobError, OutputError
+from survey.errors import InputRefused, OutputError
 from survey.imagery.triggers.classify import model_for
 from survey.imagery.triggers.judge import Judge, words_of
-from survey.imagery.triggers.places import Places
+from survey.imagery.triggers.places import Places, outline
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.support import gather
 from survey.imagery.triggers.tracks import day_gaps, walk
 from survey.pipelines import trigger_files as files
 from survey.pipelines.trigger_alerts import Alert, alerts_of
 from survey.pipelines.trigger_inputs import Watched, understand
+from survey.pipelines.trigger_outcomes import enter_outcomes, hit_rate
+from survey.pipelines.trigger_record import chips_of, lease_part, own_notes, section
 from survey.pipelines.trigger_scan import Scan, products_of, scan, split
-from survey.pipelines.trigger_store import VERDICTS, Outcome, Published, Store, latest, wilson
+from survey.pipelines.trigger_scenes import left_out
+from survey.pipelines.trigger_store import Published, Store, latest
 from survey.record import Note, Record, Source, from_json
 
 if TYPE_CHECKING:
     from survey.archive import RunFolder
+    from survey.grid import Grid
     from survey.pipelines.inputs import Inputs
     from survey.pipelines.job import Job
     from survey.pipelines.options import Options
     from survey.pipelines.progress import Progress
 
 STATE = "state.sqlite"
-MOST_CHIPS = 150
 
 
 def run_triggers(job: Job, options: Options, progress: Progress, outcomes: Sequence[str] = ()) -> Record:
@@ -91,26 +94,27 @@ def watch_into(
     """Look, judge, and write triggers and state into a run folder; the record, not yet written."""
     with working_state(options.out, job.id) as path, Store(path) as store:
         result = watch(job, watched, store, engine, progress, options.tile)
+        watched = result.watched
         if outcomes:
             enter_outcomes(store, outcomes, result.as_of)
             result = judge(job, watched, store, result.scan, progress)
         progress.stage("writing triggers")
         record = _write(folder, job, inputs, watched, store, result, started)
         with store.transaction():
-            _remember(store, result.alerts)
+            _remember(store, result.alerts, watched.shelf.grid)
         store.copy_to(folder.path(STATE))
         return record
 
 
-# -- state between runs ----------------------------------------------------------------------------------------
+# -- state between runs ----------------------------------------------------------------------------------
 def _working(out: Path, job_id: str) -> Path:
     return Path(out) / f".{job_id}~watch.sqlite"
 
 
 @contextlib.contextmanager
 def working_state(out: Path, job_id: str) -> Iterator[Path]:
-    """Where the state is worked on: a copy beside the run, so that the run that is in place stays whole, and an
-    interrupted one is taken up again. It is removed when the run that holds its outcome is in place."""
+    """Where the state is worked on: a copy beside the run, so that the run that is in place stays whole, and
+    an interrupted one is taken up again. It is removed when the run that holds its outcome is in place."""
     path = _working(out, job_id)
     former = Path(out) / job_id / STATE
     if not path.exists() and former.is_file():
@@ -135,7 +139,7 @@ def forget_working_state(out: Path, job_id: str) -> None:
 
 @contextlib.contextmanager
 def _folder(job: Job, options: Options, digest: str, outcomes: Sequence[str]) -> Iterator[RunFolder]:
-    """The run folder. A watch goes on from week to week: it replaces its own former run without being told to."""
+    """The run folder. A watch goes on from week to week: it replaces its own former run unasked."""
     from survey.archive import RunFolder, complete_record
 
     force = options.force
@@ -149,7 +153,7 @@ def _folder(job: Job, options: Options, digest: str, outcomes: Sequence[str]) ->
         yield folder
 
 
-# -- looking and judging --------------------------------------------------------------------------------------
+# -- looking and judging ---------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Result:
     scan: Scan
@@ -158,7 +162,10 @@ class Result:
     settings: TriggerSettings
     report_p: float
     withdrawn: list[dict[str, Any]]
+    """As last published, with their geometry."""
     places: Places
+    watched: Watched
+    """Without the scenes that turned out unreadable."""
 
 
 def settings_of(job: Job) -> TriggerSettings:
@@ -170,13 +177,53 @@ def settings_of(job: Job) -> TriggerSettings:
 def watch(
     job: Job, watched: Watched, store: Store, engine: Any, progress: Progress, tile: int | None = None
 ) -> Result:
-    """Bring the state up to date with the scenes, and judge what it then says."""
-    assert job.watch is not None
-    settings = settings_of(job)
-    baseline, later = split(watched.shelf.scenes, job.watch.baseline_until)
+    """Bring the state up to date with the scenes, and judge what it then says.
+
+    A scene that turns out to be damaged when its cells are decoded is named and left out.
+
+    Raises
+    ------
+    InputRefused
+        Too few scenes are left.
+    """
     places = _places(job, watched)
-    by_key = {s.key: s for s in watched.shelf.scenes}
-    found = scan(
+    while True:
+        try:
+            return judge(
+                job, watched, store, _scanned(job, watched, places, store, engine, progress, tile), progress
+            )
+        except InputRefused as error:
+            less = without(watched, error)
+            if less is None:
+                raise
+            watched = less
+
+
+def without(watched: Watched, error: InputRefused) -> Watched | None:
+    """What is left to be watched without the scene whose file was refused; None if that was no scene."""
+    shelf = watched.shelf
+    bad = [s for s in shelf.scenes if error.file in {f.pin.name for f in s.files}]
+    hidden = [s for s in shelf.scenes if s.mask is not None and s.mask.pin.name == error.file]
+    gone = {s.key for s in (bad or hidden)[:1]}
+    if not gone or len(shelf.scenes) <= 2:
+        return None
+    left = tuple(s for s in shelf.scenes if s.key not in gone)
+    return replace(watched, shelf=replace(shelf, scenes=left), notes=(*watched.notes, left_out(error)))
+
+
+def _scanned(
+    job: Job,
+    watched: Watched,
+    places: Places,
+    store: Store,
+    engine: Any,
+    progress: Progress,
+    tile: int | None,
+) -> Scan:
+    assert job.watch is not None
+    baseline, later = split(watched.shelf.scenes, job.watch.baseline_until)
+    day_of = {s.key: s.date.isoformat() for s in watched.shelf.scenes}
+    return scan(
         store,
         watched.shelf.grid,
         watched.shelf.bands,
@@ -184,15 +231,14 @@ def watch(
         later,
         places.mask,
         watched.leases_digest,
-        settings,
+        settings_of(job),
         engine,
-        lambda scene: [s for s in watched.shelf.sources if s["survey"] == by_key[scene.key].date.isoformat()],
+        lambda scene: [s for s in watched.shelf.sources if s["survey"] == day_of[scene.key]],
         tile=tile,
         align=job.watch.coregister is not False,
         level=job.watch.normalise is not False,
         stage=progress.stage,
     )
-    return judge(job, watched, store, found, progress)
 
 
 def _places(job: Job, watched: Watched) -> Places:
@@ -238,7 +284,7 @@ def judge(job: Job, watched: Watched, store: Store, found: Scan, progress: Progr
     report_p = settings.report_p
     if "probability" in job.watch.model_fields_set and job.watch.probability is not None:
         report_p = float(job.watch.probability)
-    published = store.published()
+    published = on_grid(store.published(), store.get(PUBLISHED_GRID), grid)
     alerts = alerts_of(
         tracks,
         support,
@@ -261,89 +307,57 @@ def judge(job: Job, watched: Watched, store: Store, found: Scan, progress: Progr
             **p.properties,
             "state": "closed",
             "reasons": [*p.properties["reasons"], "no longer supported by the scenes"],
+            **files.whereabouts(outline(p.cells, grid), grid.crs_wkt),
         }
         for p in published
         if p.id not in here and p.properties
     ]
-    return Result(found, alerts, dates[-1] if dates else None, settings, report_p, withdrawn, places)
+    as_of = dates[-1] if dates else None
+    return Result(found, alerts, as_of, settings, report_p, withdrawn, places, watched)
 
 
-# -- outcomes --------------------------------------------------------------------------------------------------
-def parse_outcome(text: str) -> tuple[str, str, str | None, str]:
-    """(id, verdict, day or None, note) of ``ID=verdict[,YYYY-MM-DD][,note]``.
+PUBLISHED_GRID = "published_grid"
 
-    Raises
-    ------
-    JobError
+
+def grid_text(grid: Grid) -> str:
+    """What says where cells of a grid lie."""
+    return json.dumps(
+        [grid.crs_wkt, grid.west, grid.north, grid.cell_east, grid.cell_north, grid.height, grid.width]
+    )
+
+
+def on_grid(published: Sequence[Published], kept_on: str | None, grid: Grid) -> list[Published]:
+    """Triggers published on a former grid, by the cells of this one that their cells' centres fall into.
+
+    The grid reaches as far as the scenes, and may reach farther or elsewhere with new ones.
     """
-    name, equals, rest = text.partition("=")
-    parts = [part.strip() for part in rest.split(",", 2)]
-    verdict = parts[0].casefold()
-    if not equals or not name.strip() or verdict not in VERDICTS:
-        raise JobError(
-            f'--outcome: found "{text}"',
-            expected=f"ID={'|'.join(VERDICTS)}[,YYYY-MM-DD][,note]",
-            mend='Example: --outcome T20250407-3F9A21=confirmed,2025-04-20,"pit 4 m deep, excavator on site"',
-        )
-    day, note = None, ""
-    if len(parts) > 1:
-        try:
-            day = date.fromisoformat(parts[1]).isoformat()
-            note = parts[2] if len(parts) > 2 else ""
-        except ValueError:
-            note = ", ".join(parts[1:])
-    return name.strip(), verdict, day, "".join(c for c in note if c.isprintable())[:500]
+    if kept_on is None or kept_on == grid_text(grid):
+        return list(published)
+    import numpy as np
+
+    from survey.boundary.crs import move_points
+
+    crs_wkt, west, north, cell_east, cell_north, _, width = json.loads(kept_on)
+    out = []
+    for p in published:
+        rows, cols = np.divmod(p.cells, width)
+        at = np.column_stack([west + (cols + 0.5) * cell_east, north - (rows + 0.5) * cell_north])
+        if crs_wkt != grid.crs_wkt:
+            at = move_points(at, crs_wkt, grid.crs_wkt)
+        new_cols = np.floor((at[:, 0] - grid.west) / grid.cell_east).astype(np.int64)
+        new_rows = np.floor((grid.north - at[:, 1]) / grid.cell_north).astype(np.int64)
+        here = (new_rows >= 0) & (new_rows < grid.height) & (new_cols >= 0) & (new_cols < grid.width)
+        out.append(replace(p, cells=np.unique(new_rows[here] * grid.width + new_cols[here])))
+    return out
 
 
-def enter_outcomes(store: Store, outcomes: Sequence[str], as_of: str | None) -> None:
-    """Keep field checks. Without a day, that of the latest scene stands for it."""
-    known = {p.id: p for p in store.published()}
-    with store.transaction():
-        for text in outcomes:
-            name, verdict, day, note = parse_outcome(text)
-            if name not in known:
-                close = get_close_matches(name, sorted(known), n=1)
-                raise JobError(
-                    f'--outcome: there is no trigger "{name}" in this watch',
-                    mend=f'Did you mean "{close[0]}"?' if close else "See triggers.geojson for the ids.",
-                )
-            p = known[name].properties
-            store.add_outcome(
-                Outcome(name, day or as_of or "", verdict, note, p["class"], p["probability"], p["state"])
-            )
-
-
-def hit_rate(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Of the triggers that were checked, how many were right; unclear ones count as neither."""
-    last = latest(outcomes)
-    right = sum(o.verdict == "confirmed" for o in last.values())
-    wrong = sum(o.verdict == "false" for o in last.values())
-    lo, hi = wilson(right, right + wrong)
-    by_state: dict[str, list[int]] = {}
-    for o in last.values():
-        if o.verdict != "unclear":
-            cell = by_state.setdefault(o.state, [0, 0])
-            cell[0] += o.verdict == "confirmed"
-            cell[1] += 1
-    return {
-        "checked": right + wrong,
-        "right": right,
-        "wrong": wrong,
-        "unclear": sum(o.verdict == "unclear" for o in last.values()),
-        "share": None if right + wrong == 0 else right / (right + wrong),
-        "share_lo": lo,
-        "share_hi": hi,
-        "by_state": {k: {"right": v[0], "checked": v[1]} for k, v in sorted(by_state.items())},
-    }
-
-
-def _remember(store: Store, alerts: Sequence[Alert]) -> None:
+def _remember(store: Store, alerts: Sequence[Alert], grid: Grid) -> None:
     """What is published now, with every cell a thing ever held."""
     import numpy as np
 
-    before = {p.id: p for p in store.published()}
-    store.publish(
-        Published(
+    before = {p.id: p for p in on_grid(store.published(), store.get(PUBLISHED_GRID), grid)}
+    now = {
+        a.id: Published(
             a.id,
             a.properties["first_seen"],
             np.union1d(a.cells, before[a.id].cells) if a.id in before else a.cells,
@@ -351,10 +365,12 @@ def _remember(store: Store, alerts: Sequence[Alert]) -> None:
         )
         for a in alerts
         if a.listed or a.id in before
-    )
+    }
+    store.publish({**before, **now}.values())
+    store.put(PUBLISHED_GRID, grid_text(grid))
 
 
-# -- writing ---------------------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------------------------
 def _write(
     folder: RunFolder,
     job: Job,
@@ -383,13 +399,14 @@ def _write(
         notes += [Note(code=r.code, message=r.message, severity=r.severity) for r in read.notes]
     near = {} if challans is None else challans["near"]
     folder.write_text("triggers.geojson", files.geojson(listed, grid.crs_wkt))
+    folder.write_text("places.geojson", files.places_geojson(result.places, grid))
     write_csv(folder.path("triggers.csv"), files.COLUMNS, files.rows(listed, grid.crs_wkt, near))
     folder.write_text("triggers.kml", files.kml(listed, grid.crs_wkt, f"Triggers of {job.id}"))
     folder.write_text(
         "feed.json",
         files.feed(
             listed,
-            _with_place(result.withdrawn),
+            result.withdrawn,
             grid.crs_wkt,
             job=job.id,
             as_of=result.as_of,
@@ -405,8 +422,8 @@ def _write(
             hit_rate=rate,
         ),
     )
-    chips = _chips(folder, watched, result, listed)
-    notes += _own_notes(result)
+    chips = chips_of(folder, watched, result, listed)
+    notes += own_notes(result)
     finished = datetime.now(UTC)
     record = Record(
         command="triggers",
@@ -424,8 +441,8 @@ def _write(
             "rows": grid.height,
             "cols": grid.width,
         },
-        lease=_lease_part(watched),
-        triggers=_section(result, watched, rate, outcomes, challans, chips),
+        lease=lease_part(watched),
+        triggers=section(result, watched, rate, outcomes, challans, chips),
         notes=notes,
         settings={
             "triggers": result.settings.public(),
@@ -438,161 +455,3 @@ def _write(
 
     write_digest(folder.path("digest.html").parent, record)
     return record
-
-
-def _with_place(withdrawn: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    out = []
-    for p in withdrawn:
-        geometry = p.get("geometry")
-        out.append(
-            {
-                **p,
-                "geometry": geometry or {"type": "Polygon", "coordinates": []},
-                "lon": p.get("lon", 0.0),
-                "lat": p.get("lat", 0.0),
-            }
-        )
-    return out
-
-
-def _lease_part(watched: Watched) -> dict[str, Any] | None:
-    if watched.lease is None:
-        return None
-    lease = watched.lease
-    return {
-        "lease_id": lease.lease_id,
-        "area_ha": lease.area_ha,
-        "crs": lease.source_crs,
-        "sigma_m": lease.sigma_m,
-    }
-
-
-def _own_notes(result: Result) -> list[Note]:
-    out = []
-    found = result.scan
-    if found.baseline.short:
-        out.append(
-            Note(
-                code="short-history",
-                message=f"with {len(found.baseline.usable)} earlier scene(s) seasons are unknown: every trigger stays provisional",
-                severity="caution",
-            )
-        )
-    if found.rebuilt:
-        out.append(
-            Note(
-                code="watch-rebuilt",
-                message="the baseline, the leases or the method changed since the former run: all scenes were judged anew",
-                severity="info",
-            )
-        )
-    if found.absent:
-        shown = ", ".join(found.absent[:6])
-        out.append(
-            Note(
-                code="scenes-kept",
-                message=f"{len(found.absent)} scene(s) of earlier runs are no longer in the folder ({shown}); what they said is kept",
-                severity="info",
-            )
-        )
-    idle = [s for s in found.kept if not s.usable]
-    if idle:
-        shown = ", ".join(f"{s.day} ({s.fit['why']})" for s in idle[:5])
-        out.append(
-            Note(
-                code="scenes-not-observed",
-                message=f"{len(idle)} scene(s) count as not observed: {shown}",
-                severity="caution",
-            )
-        )
-    return out
-
-
-def _section(
-    result: Result,
-    watched: Watched,
-    rate: dict[str, Any],
-    outcomes: Sequence[Outcome],
-    challans: dict[str, Any] | None,
-    chips: dict[str, str],
-) -> dict[str, Any]:
-    found = result.scan
-    listed = [a for a in result.alerts if a.listed]
-    states = ("provisional", "confirmed", "fading", "closed")
-    return {
-        "as_of": result.as_of,
-        "bands": list(watched.shelf.bands.names),
-        "counts": {s: sum(a.properties["state"] == s for a in listed) for s in states},
-        "by_zone": {
-            z: sum(a.properties["zone"] == z and a.properties["state"] == "confirmed" for a in listed)
-            for z in ("lease", "buffer", "ring", "beyond")
-        },
-        "triggers": [{**a.properties, "evidence": a.evidence, "chip": chips.get(a.id)} for a in listed],
-        "dismissed": [a.properties for a in result.alerts if not a.listed],
-        "withdrawn": result.withdrawn,
-        "baseline": {
-            "scenes": [
-                {
-                    "date": s.date,
-                    "usable": s.usable,
-                    "why": s.why,
-                    "clear_share": s.clear_share,
-                    "shift_cells": [s.rows, s.cols],
-                }
-                for s in found.baseline.scenes
-            ],
-            "reference": found.baseline.scenes[found.baseline.reference].date,
-        },
-        "scenes": [
-            {
-                "date": s.day,
-                "name": s.name,
-                "usable": s.usable,
-                "why": s.fit["why"],
-                "clear_share": s.fit["clear_share"],
-                "shift_cells": [s.fit["rows"], s.fit["cols"]],
-                "gain": s.fit["line"]["gain"],
-                "offset": s.fit["line"]["offset"],
-                "allowance": s.fit["allowance"],
-                "misfit": s.fit["misfit"],
-            }
-            for s in found.kept
-        ],
-        "permitted": [
-            {"lease_id": p.lease_id, "name": p.name, "district": p.district, "area_ha": p.polygon.area / 1e4}
-            for p in watched.permitted
-        ],
-        "false_alarm": {
-            "cell": f"on ordinary ground one cell starts an object at most once in {10**result.settings.seed:,.0f} clear looks (e-detector; exchangeable history assumed)",
-            "object": f"an object needs at least {result.settings.least_area_m2:.0f} m² of connected cells and {result.settings.confirm_hits:.0f} detections on different days",
-        },
-        "hit_rate": rate,
-        "outcomes": [
-            {"id": o.id, "day": o.day, "verdict": o.verdict, "note": o.note, "state_then": o.state}
-            for o in outcomes
-        ],
-        "challans": challans,
-    }
-
-
-def _chips(folder: RunFolder, watched: Watched, result: Result, listed: Sequence[Alert]) -> dict[str, str]:
-    """Small pictures, before and after, of the triggers that people will look at first."""
-    from survey.imagery.triggers.chips import chip_png
-
-    by_day = {s.date.isoformat(): s for s in watched.shelf.scenes}
-    baseline = [by_day[s.date] for s in result.scan.baseline.scenes if s.usable and s.date in by_day]
-    order = {"confirmed": 0, "provisional": 1, "fading": 2, "closed": 3}
-    ranked = sorted(
-        listed, key=lambda a: (order[a.properties["state"]], -a.properties["excavation_probability"], a.id)
-    )
-    out = {}
-    for alert in ranked[:MOST_CHIPS]:
-        after = by_day.get(alert.properties["last_seen"])
-        if after is None or not baseline:
-            continue
-        picture = chip_png(baseline, after, alert.shape, watched.shelf.grid, watched.shelf.bands)
-        if picture is not None:
-            name = f"chips/{alert.id}.png"
-            folder.write_bytes(name, picture)
-            out[alert.id] = name
-    return out
