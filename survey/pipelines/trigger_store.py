@@ -290,6 +290,9 @@ class Store:
             path.unlink()
         try:
             self._db.execute("VACUUM INTO ?", (os.fspath(path),))
+            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
+                # The copy counts how often its forebears were copied; that is no part of the state.
+                copy.execute("PRAGMA schema_version = 1")
         except sqlite3.OperationalError as error:
             raise OutputError(
                 f"the state of the watch cannot be written ({error})", file=path, mend="Free some space."

@@ -1,0 +1,329 @@
+"""``survey triggers`` as people use it: week by week, late and damaged scenes, checks, neighbours' files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from defusedxml.ElementTree import fromstring
+from jsonschema import Draft202012Validator
+
+from survey.errors import InputRefused, JobError
+from survey.grid import Grid
+from survey.pipelines.job import load_job
+from survey.pipelines.options import Options
+from survey.pipelines.progress import NullProgress
+from survey.pipelines.trigger_files import feed_schema
+from survey.pipelines.trigger_outcomes import hit_rate, parse_outcome
+from survey.pipelines.trigger_store import Outcome, Published, Store
+from survey.pipelines.triggers import grid_text, on_grid, run_triggers
+from survey.record import Record
+from survey.sample_data.satellite import Plan, simulate, write_delivery
+
+PUBLIC = ("triggers.geojson", "triggers.csv", "triggers.kml", "feed.json", "places.geojson", "digest.html")
+
+
+def _run(job: Path, out: Path, outcomes: tuple[str, ...] = (), **options) -> Record:
+    return run_triggers(load_job(job), Options(out=out, **options), NullProgress(), outcomes)
+
+
+def _bytes(out: Path) -> dict[str, bytes]:
+    return {name: (out / "WATCH-1" / name).read_bytes() for name in (*PUBLIC, "state.sqlite")}
+
+
+def _features(out: Path) -> dict[str, dict]:
+    content = json.loads((out / "WATCH-1" / "triggers.geojson").read_text(encoding="utf-8"))
+    return {f["id"]: f for f in content["features"]}
+
+
+@pytest.fixture(scope="module")
+def series():
+    return simulate(Plan(5, cells=72, scenes=16, baseline_days=380, watch_days=120, pits=4, distractors=4))
+
+
+@pytest.fixture(scope="module")
+def whole(series, tmp_path_factory) -> tuple[Path, Path, Record]:
+    """The whole series at once: (job file, out, record)."""
+    folder = tmp_path_factory.mktemp("watch")
+    job = write_delivery(series, folder / "in")
+    return job, folder / "out", _run(job, folder / "out")
+
+
+def _week(series, folder: Path, upto: int) -> Path:
+    """The delivery as it stood when ``upto`` scenes had arrived."""
+    return write_delivery(series, folder, only=slice(0, upto))
+
+
+# -- what a run says -------------------------------------------------------------------------------------
+def test_all_files_tell_of_the_same_triggers(whole):
+    _, out, record = whole
+    folder = out / "WATCH-1"
+    features = _features(out)
+    assert features
+    assert {t["id"] for t in record.triggers["triggers"]} == set(features)
+    rows = list(csv.DictReader(io.StringIO((folder / "triggers.csv").read_text(encoding="utf-8-sig"))))
+    assert {r["id"] for r in rows} == set(features)
+    pins = fromstring((folder / "triggers.kml").read_text(encoding="utf-8"))
+    names = [e.text for e in pins.iter("{http://www.opengis.net/kml/2.2}Placemark") for e in e[:1]]
+    assert sorted(names) == sorted(features)
+    page = (folder / "digest.html").read_text(encoding="utf-8")
+    since = record.triggers["as_of"]
+    for name, f in features.items():
+        if f["properties"]["state"] != "closed" or f["properties"]["last_look"] >= since:
+            assert name in page
+
+
+def test_the_feed_keeps_its_schema(whole):
+    _, out, _ = whole
+    schema = feed_schema()
+    Draft202012Validator.check_schema(schema)
+    feed = json.loads((out / "WATCH-1" / "feed.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(feed)
+    assert [i["id"] for i in feed["items"]] == list(_features(out))
+
+
+def test_the_evidence_of_a_trigger_adds_up(whole, series):
+    for t in whole[2].triggers["triggers"]:
+        looks = t["evidence"]["looks"]
+        assert sum(k["detected"] for k in looks) == t["detections"]
+        assert len(looks) == t["observations"]
+        assert t["first_seen"] == looks[0]["date"]
+        assert looks[0]["detected"]
+        assert series.baseline_until.isoformat() < t["first_seen"] <= t["last_seen"]
+        assert 0 <= t["certain_area_m2"] <= t["outside_m2"] + 1e-6 <= t["area_m2"] + 2e-6
+        assert sum(t["evidence"]["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+
+
+# -- state between runs ----------------------------------------------------------------------------------
+def test_week_by_week_says_what_all_at_once_says(series, whole, tmp_path):
+    job = None
+    for upto in (11, 13, 16):
+        job = _week(series, tmp_path / "in", upto)
+        _run(job, tmp_path / "out")
+    assert job is not None
+    assert _bytes(tmp_path / "out") == _bytes(whole[1])
+
+
+def test_a_second_run_changes_nothing(series, whole, tmp_path):
+    job, out, record = whole
+    before = _bytes(out)
+    assert _run(job, out).triggers == record.triggers
+    shutil.copytree(out, tmp_path / "out")
+    again = _run(job, tmp_path / "out", force=True)
+    assert _bytes(tmp_path / "out") == before
+    assert again.triggers == record.triggers
+
+
+def test_a_late_scene_takes_its_place_in_the_order(series, whole, tmp_path):
+    late = 12
+    index = [i for i in range(16) if i != late]
+    job = write_delivery(series, tmp_path / "in", only=index)
+    _run(job, tmp_path / "out")
+    published = set(_features(tmp_path / "out"))
+    job = write_delivery(series, tmp_path / "in")
+    _run(job, tmp_path / "out")
+    now, straight = _features(tmp_path / "out"), _features(whole[1])
+    # The same things at the same places; an id once published stays, though the thing is seen earlier now.
+    assert [f["geometry"] for f in now.values()] == [f["geometry"] for f in straight.values()]
+    assert published & set(now)
+    feed = json.loads((tmp_path / "out" / "WATCH-1" / "feed.json").read_text(encoding="utf-8"))
+    assert published <= {i["id"] for i in feed["items"]}
+
+
+def test_killed_in_the_middle_and_run_again(series, whole, tmp_path):
+    job = write_delivery(series, tmp_path / "in")
+    script = f"""
+import os
+from pathlib import Path
+from survey.pipelines import trigger_store
+from survey.pipelines.job import load_job
+from survey.pipelines.options import Options
+from survey.pipelines.progress import NullProgress
+from survey.pipelines.triggers import run_triggers
+add, done = trigger_store.Store.add_product, []
+def dying(self, *args):
+    add(self, *args)
+    done.append(1)
+    if len(done) == 9:
+        os.kill(os.getpid(), 9)
+trigger_store.Store.add_product = dying
+options = Options(out=Path({str(tmp_path / "out")!r}), tile=32)
+run_triggers(load_job(Path({str(job)!r})), options, NullProgress())
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert ended.returncode == -9, ended.stderr.decode()
+    assert not (tmp_path / "out" / "WATCH-1").exists()
+    _run(job, tmp_path / "out", tile=32)
+    found, wanted = _bytes(tmp_path / "out"), _bytes(whole[1])
+    # How the area was cut is the state's own matter.
+    assert {k: v for k, v in found.items() if k != "state.sqlite"} == {
+        k: v for k, v in wanted.items() if k != "state.sqlite"
+    }
+
+
+def test_a_grid_that_grew_keeps_the_places_of_what_was_published():
+    small = Grid("EPSG:32643", 400_000, 2_700_000, 10, 10, 40, 50)
+    large = Grid("EPSG:32643", 399_900, 2_700_200, 10, 10, 80, 90)
+    kept = [Published("T20250101-AAAAAA", "2025-01-01", np.array([0, 51, 1999]), {})]
+    moved = on_grid(kept, grid_text(small), large)
+    rows, cols = np.divmod(moved[0].cells, large.width)
+    assert list(zip(rows, cols, strict=True)) == [(20, 10), (21, 11), (59, 59)]
+    assert on_grid(kept, grid_text(small), small)[0].cells.tolist() == [0, 51, 1999]
+
+
+# -- scenes that cannot be used --------------------------------------------------------------------------
+def _truncate(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:400] + b"\0" * (len(content) - 900) + content[-500:])
+
+
+def test_bad_scenes_are_named_and_do_not_stop_the_others(series, whole, tmp_path):
+    import rasterio
+
+    job = write_delivery(series, tmp_path / "in")
+    scenes = tmp_path / "in" / "scenes"
+    (scenes / "S2_20990101.tif").write_text("no picture")
+    good = sorted(scenes.glob("*.tif"))[0]
+    with rasterio.open(good) as source:
+        profile, cells = source.profile, source.read()
+    with rasterio.open(scenes / "nowhere_20990102.tif", "w", **{**profile, "crs": None}) as out:
+        out.write(cells)
+    with rasterio.open(scenes / "undated.tif", "w", **profile) as out:
+        out.write(cells)
+    three = {**profile, "count": 3}
+    with rasterio.open(scenes / "picture_20990103.tif", "w", **three) as out:
+        out.write(cells[:3])
+    record = _run(job, tmp_path / "out")
+    told = {n.message.split(":")[0]: n for n in record.notes if n.code == "scene-refused"}
+    assert set(told) == {"S2_20990101.tif", "nowhere_20990102.tif", "undated.tif", "picture_20990103.tif"}
+    assert all(n.severity == "serious" for n in told.values())
+    assert "reference system" in told["nowhere_20990102.tif"].message
+    assert "date" in told["undated.tif"].message
+    assert _features(tmp_path / "out") == _features(whole[1])
+
+
+@pytest.mark.parametrize("index", [2, 14])
+def test_a_scene_damaged_inside_is_left_out(series, tmp_path, index):
+    """One of the baseline, one later: found out only when its cells are decoded."""
+    job = write_delivery(series, tmp_path / "in")
+    name = f"S2_{series.dates[index]:%Y%m%d}.tif"
+    _truncate(tmp_path / "in" / "scenes" / name)
+    record = _run(job, tmp_path / "out")
+    assert [n.message.split(":")[0] for n in record.notes if n.code == "scene-refused"] == [name]
+    (tmp_path / "in" / "scenes" / name).unlink()
+    (tmp_path / "in" / "masks" / name.replace("S2_", "mask_")).unlink()
+    _run(job, tmp_path / "without")
+    assert _features(tmp_path / "out") == _features(tmp_path / "without")
+
+
+def test_when_no_scene_can_be_used_the_first_reason_is_given(series, tmp_path):
+    job = write_delivery(series, tmp_path / "in", masks=False)
+    for path in (tmp_path / "in" / "scenes").glob("*.tif"):
+        path.write_text("no picture")
+    with pytest.raises(InputRefused):
+        _run(job, tmp_path / "out")
+    shutil.rmtree(tmp_path / "in" / "scenes")
+    (tmp_path / "in" / "scenes").mkdir()
+    with pytest.raises(InputRefused, match="holds no GeoTIFF"):
+        _run(job, tmp_path / "out")
+    assert not (tmp_path / "out" / "WATCH-1").exists()
+
+
+# -- field checks ----------------------------------------------------------------------------------------
+def test_field_checks_are_kept_and_make_the_hit_rate(whole, tmp_path):
+    job, out, _ = whole
+    shutil.copytree(out, tmp_path / "out")
+    ids = list(_features(out))
+    record = _run(job, tmp_path / "out", (f"{ids[0]}=false,2099-01-05,a house, not a pit",))
+    first = record.triggers["triggers"][0]
+    assert (first["state"], first["outcome"]) == ("closed", "false")
+    assert record.triggers["hit_rate"]["checked"] == 1
+    record = _run(job, tmp_path / "out", (f"{ids[0]}=confirmed",))
+    rate = record.triggers["hit_rate"]
+    assert (rate["checked"], rate["right"], rate["share"]) == (1, 1, 1.0)
+    assert [o["verdict"] for o in record.triggers["outcomes"]] == ["false", "confirmed"]
+    with pytest.raises(JobError, match="Did you mean"):
+        _run(job, tmp_path / "out", (ids[0][:-1] + "=false",))
+    # The refused entry left the run as it was.
+    assert _run(job, tmp_path / "out").triggers == record.triggers
+
+
+def test_outcomes_are_read_as_written():
+    assert parse_outcome("T1=confirmed,2025-04-20,pit 4 m deep, digger") == (
+        "T1",
+        "confirmed",
+        "2025-04-20",
+        "pit 4 m deep, digger",
+    )
+    assert parse_outcome("T1=False, seen from the road")[1:] == ("false", None, "seen from the road")
+    for wrong in ("T1", "T1=maybe", "=confirmed"):
+        with pytest.raises(JobError, match="--outcome"):
+            parse_outcome(wrong)
+
+
+def test_the_hit_rate_counts_the_last_word_on_each():
+    def said(name, verdict):
+        return Outcome(name, "2025-01-01", verdict, "", "excavation", 0.7, "confirmed")
+
+    rate = hit_rate([said("A", "false"), said("A", "confirmed"), said("B", "false"), said("C", "unclear")])
+    assert (rate["right"], rate["wrong"], rate["unclear"], rate["share"]) == (1, 1, 1, 0.5)
+    # Wilson's interval of 1 in 2 at 95 %: 0.5 ∓ 1.96·√(0.125 + 1.96²/16)/(1 + 1.96²/2)
+    assert (rate["share_lo"], rate["share_hi"]) == pytest.approx((0.0945, 0.9055), abs=1e-3)
+    assert hit_rate([])["share"] is None
+
+
+# -- challans --------------------------------------------------------------------------------------------
+def test_challans_are_joined_to_what_they_lie_near(series, whole, tmp_path):
+    job = write_delivery(series, tmp_path / "in", extra='challans = "challans.csv"')
+    feature = next(iter(_features(whole[1]).values()))
+    ring = np.array(feature["geometry"]["coordinates"][0])
+    lon, lat = ring.mean(0)
+    since = feature["properties"]["first_seen"]
+    rows = [
+        "challan_no,date,tonnes,lon,lat,gps_lon,gps_lat,trip_status",
+        f"C1,{since},12.5,{lon},{lat},{lon},{lat},completed",
+        f"C2,{since},7.5,{lon},{lat},{lon + 0.02},{lat},completed",
+        f"C3,2001-01-01,99,{lon},{lat},{lon},{lat},completed",
+        f"C4,{since},3,{lon + 0.3},{lat},{lon + 0.3},{lat},not started",
+    ]
+    (tmp_path / "in" / "challans.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    record = _run(job, tmp_path / "out")
+    joined = record.triggers["challans"]
+    near = joined["near"][feature["id"]]
+    assert (near["trips"], near["tonnes_t"]) == (2, 20.0)
+    doubtful = {d["challan"]: " ".join(d["why"]) for d in joined["doubtful"]}
+    assert "from the vehicle" in doubtful["C2"]
+    assert "outside every permitted area" in doubtful["C4"]
+    assert "never began" in doubtful["C4"]
+    table = csv.DictReader(
+        io.StringIO((tmp_path / "out" / "WATCH-1" / "triggers.csv").read_text(encoding="utf-8-sig"))
+    )
+    row = next(r for r in table if r["id"] == feature["id"])
+    assert (float(row["trips"]), float(row["tonnes_t"])) == (2, 20.0)
+
+
+# -- the state itself ------------------------------------------------------------------------------------
+def test_a_state_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "state.sqlite"
+    path.write_bytes(b"SQLite format 3\0" + b"nonsense" * 500)
+    with pytest.raises(InputRefused, match="state of a watch"):
+        Store(path)
+
+
+def test_a_step_that_fails_leaves_nothing_behind(tmp_path):
+    def half(store: Store) -> None:
+        with store.transaction():
+            store.put("half", "done")
+            raise ZeroDivisionError
+
+    with Store(tmp_path / "state.sqlite") as store:
+        with pytest.raises(ZeroDivisionError):
+            half(store)
+        assert store.get("half") is None
