@@ -31,6 +31,7 @@ from survey.pipelines.record_parts import (
     zone_volumes,
 )
 from survey.pipelines.runs import engine_for, run_folder
+from survey.pipelines.sameness import sameness
 from survey.pipelines.sites import Found, dismissed_mask, make_found
 from survey.pipelines.software import software
 from survey.pipelines.tell_apart import tell_apart
@@ -153,6 +154,7 @@ def _compare(
     for index, (before, after) in enumerate(zip(epochs, epochs[1:], strict=False)):
         parts = change_parts if index == len(epochs) - 2 else None
         pairs.append(_one_pair(job, inputs, engine, before, after, lease, registry, reports, parts, tile))
+        remarks += sameness(before, after, inputs, pairs[-1].measurement)
     span = None
     if len(epochs) > 2:
         span = _one_pair(job, inputs, engine, epochs[0], epochs[-1], lease, registry, reports, None, tile)

@@ -202,7 +202,12 @@ def measure_pair(
     totals = results[0].totals
     for r in results[1:]:
         totals = totals + r.totals
-    regions = gather([p for r in results for p in r.parts], job)
+    regions = gather(
+        [p for r in results for p in r.parts],
+        job,
+        layers=len(layers.names),
+        slabs=max(0, edges.size - 1),
+    )
     regions = absorb(regions, 2 * radius, settings.min_area_m2)
     regions = regions.keep((regions.deep_m >= said["certain_m"]) | (regions.area_m2 >= settings.min_area_m2))
     areas = regions.node_areas(nodes)

@@ -168,8 +168,8 @@ def _describe(pin: Pin, tiff: Tiff | None, limits: RasterLimits) -> RasterDescri
     )
     a = opened.transform
     placed = tiff.main.placed if tiff is not None else not a.is_identity
-    if placed and a.is_identity and tiff is not None and opened.gcps[0]:
-        placed = False
+    # The identity, spelt out or by control points alone: cells counted from the corner, which is no place.
+    placed = placed and not a.is_identity
     tags = _tags(opened)
     lookup = dict(tags)
     remarks = []

@@ -127,12 +127,17 @@ class Regions:
         return iter(range(self.count))
 
 
-def gather(parts: list[Parts], job: Grid, least_seeds: int = 1) -> Regions:
-    """Join the parts that the tiles found; what holds no seed is noise and is left out."""
+def gather(
+    parts: list[Parts], job: Grid, least_seeds: int = 1, *, layers: int = 0, slabs: int = 0
+) -> Regions:
+    """Join the parts that the tiles found; what holds no seed is noise and is left out.
+
+    ``layers`` and ``slabs``: how many there are where no tile found a part that could tell.
+    """
     runs, region = join(parts)
     n = int(runs[:, 3].max()) + 1 if runs.size else 0
-    layers = parts[0].weighted.shape[1] if parts else 0
-    slabs = parts[0].levels.shape[1] if parts else 0
+    layers = parts[0].weighted.shape[1] if parts else layers
+    slabs = parts[0].levels.shape[1] if parts else slabs
 
     def column(name: str) -> NDArray[np.int64]:
         return np.concatenate([getattr(p, name) for p in parts]) if parts else np.empty(0, np.int64)

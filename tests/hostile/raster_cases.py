@@ -308,5 +308,5 @@ CASES = [
     Case("damage-bytes", "sixty flipped bytes in compressed blocks", REFUSE, flipped_bytes, "", 1),
     Case("damage-folder", "a folder in place of the file", REFUSE, lambda m: ((m.folder / "after.tif").unlink(), (m.folder / "after.tif").mkdir()), "", 1),
     Case("damage-missing", "no such file", REFUSE, lambda m: (m.folder / "after.tif").unlink(), "after.tif", 1),
-    Case("same-file-twice", "the earlier survey's file sent as the later one", FLAG, lambda m: m.text("after.tif", (m.folder / "before.tif").read_bytes()), ""),
+    Case("same-file-twice", "the earlier survey's file sent as the later one", FLAG, lambda m: m.text("after.tif", (m.folder / "before.tif").read_bytes()), "one and the same file"),
 ]  # fmt: skip
