@@ -27,6 +27,10 @@ def run_outside(job: Job, options: Options, progress: Progress) -> Record:
     SurveyError
         An input cannot be used; nothing is left behind.
     """
+    if not job.measured and sum(survey.ortho is not None for survey in job.surveys) > 1:
+        from survey.pipelines.trigger_ortho import run_ortho_surveys
+
+        return run_ortho_surveys(job, options, progress)
     if len(job.measured) == 1:
         return run_one_survey(job, options, progress)
     return run_comparison(job, options, progress, "outside")

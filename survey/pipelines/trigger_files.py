@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
     from survey.grid import Grid
     from survey.imagery.triggers.places import Places
-    from survey.pipelines.trigger_alerts import Alert
+
+
+class Drawn(Protocol):
+    """What the files show of a trigger."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def shape(self) -> Geometry: ...
+    @property
+    def properties(self) -> dict[str, Any]: ...
+
 
 FEED_SCHEMA = "mine-survey-trigger-feed/1"
 COLUMNS = (
@@ -46,7 +57,7 @@ def centre(shape: Geometry, crs_wkt: str) -> tuple[float, float]:
     return round(float(lon), 7), round(float(lat), 7)
 
 
-def feature(alert: Alert, crs_wkt: str) -> dict[str, Any]:
+def feature(alert: Drawn, crs_wkt: str) -> dict[str, Any]:
     from shapely.geometry import mapping
 
     return {
@@ -99,12 +110,12 @@ def places_geojson(places: Places, grid: Grid) -> str:
     return json.dumps(collection, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def geojson(alerts: Sequence[Alert], crs_wkt: str) -> str:
+def geojson(alerts: Sequence[Drawn], crs_wkt: str) -> str:
     collection = {"type": "FeatureCollection", "features": [feature(a, crs_wkt) for a in alerts]}
     return json.dumps(collection, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def rows(alerts: Sequence[Alert], crs_wkt: str, near: dict[str, dict[str, Any]]) -> list[list[object]]:
+def rows(alerts: Sequence[Drawn], crs_wkt: str, near: dict[str, dict[str, Any]]) -> list[list[object]]:
     out: list[list[object]] = []
     for alert in alerts:
         lon, lat = centre(alert.shape, crs_wkt)
@@ -129,7 +140,7 @@ _KML_COLOURS = {
 }
 
 
-def kml(alerts: Sequence[Alert], crs_wkt: str, title: str) -> str:
+def kml(alerts: Sequence[Drawn], crs_wkt: str, title: str) -> str:
     """For the phone: a polygon and a pin for each trigger, a folder for each state; times of first sight."""
     import shapely
 
@@ -186,7 +197,7 @@ def _text(value: str) -> str:
 
 
 def feed(
-    alerts: Sequence[Alert],
+    alerts: Sequence[Drawn],
     withdrawn: Sequence[dict[str, Any]],
     crs_wkt: str,
     *,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from survey.errors import InputRefused, JobError
-from survey.grid import Bounds
+from survey.grid import Bounds, Grid
 from survey.imagery.triggers.places import Permitted
 from survey.pipelines.trigger_scenes import FoundFile, Shelf, listed, shelve
 from survey.remark import Remark
@@ -96,11 +96,11 @@ def understand(job: Job, inputs: Inputs, threads: int) -> Watched:
     inside = {f.path for f in masks}
     files = [f for f in files if f.path not in inside]
     notes: list[Remark] = []
-    lease = _lease(job, inputs)
+    lease = read_lease_of(job, inputs)
     if lease is not None:
         notes += [r for r in lease.notes if r.severity != "info"]
-    area = _area(job, inputs)
-    place = _place(lease, area, job, inputs)
+    area = read_area(job, inputs)
+    place = some_place(lease, area, job, inputs)
     crs_wkt = _system(files, watch.crs, place)
     within = None if area is None else _bounds(area[0], area[1], crs_wkt)
     shelf = shelve(files, masks, watch, crs_wkt, within)
@@ -114,8 +114,9 @@ def understand(job: Job, inputs: Inputs, threads: int) -> Watched:
             file=watch.scenes,
             mend="Two dates are compared; a series is watched.",
         )
-    permitted, said = _permitted(job, inputs, lease, shelf.grid, shelf.scenes[-1].date)
-    notes += said
+    permitted = read_permitted(
+        job, inputs, lease, shelf.grid, shelf.scenes[-1].date, float(watch.ring_m), notes
+    )
     moved_area = None
     if area is not None:
         from survey.boundary.crs import move
@@ -125,7 +126,7 @@ def understand(job: Job, inputs: Inputs, threads: int) -> Watched:
     return Watched(shelf, tuple(permitted), moved_area, lease, sigma, (*notes, *shelf.notes))
 
 
-def _lease(job: Job, inputs: Inputs) -> Lease | None:
+def read_lease_of(job: Job, inputs: Inputs) -> Lease | None:
     from survey.boundary.lease import read_lease
 
     if job.lease is None or job.lease.boundary is None:
@@ -138,19 +139,18 @@ def _lease(job: Job, inputs: Inputs) -> Lease | None:
     )
 
 
-def _area(job: Job, inputs: Inputs) -> tuple[Geometry, str] | None:
+def read_area(job: Job, inputs: Inputs) -> tuple[Geometry, str] | None:
     import shapely
 
     from survey.boundary.registry import read_registry
 
-    assert job.watch is not None
-    if job.watch.area is None:
+    if job.watch is None or job.watch.area is None:
         return None
     read = read_registry(inputs.path(job.watch.area), crs=job.lease.crs if job.lease else None)
     return shapely.union_all([one.polygon for one in read.leases]), read.crs_wkt
 
 
-def _place(
+def some_place(
     lease: Lease | None, area: tuple[Geometry, str] | None, job: Job, inputs: Inputs
 ) -> tuple[float, float]:
     """A point (lon, lat) of what is watched."""
@@ -179,9 +179,17 @@ def _system(files: Sequence[FoundFile], crs: Any, place: tuple[float, float]) ->
     from survey.rasters import georef
     from survey.rasters.describe import open_raster
 
-    raster = open_raster(files[0].path, name=files[0].name, kinds=("tiff",), what="a GeoTIFF scene")
-    frame = georef.place(raster, crs=crs).frame
-    return home_crs(CRS.from_user_input(frame.wkt), *place)
+    refused: InputRefused | None = None
+    for found in files:
+        try:
+            raster = open_raster(found.path, name=found.name, kinds=("tiff",), what="a GeoTIFF scene")
+            frame = georef.place(raster, crs=crs).frame
+        except InputRefused as error:
+            refused = refused or error
+            continue
+        return home_crs(CRS.from_user_input(frame.wkt), *place)
+    assert refused is not None
+    raise refused
 
 
 def _bounds(shape: Geometry, source: str, target: str) -> tuple[float, float, float, float]:
@@ -191,27 +199,36 @@ def _bounds(shape: Geometry, source: str, target: str) -> tuple[float, float, fl
     return float(west), float(south), float(east), float(north)
 
 
-def _permitted(
-    job: Job, inputs: Inputs, lease: Lease | None, grid: Any, on: date
-) -> tuple[list[Permitted], list[Remark]]:
-    """The job's lease and the leases of the registry that matter on this grid, in the grid's system."""
+def read_permitted(
+    job: Job,
+    inputs: Inputs,
+    lease: Lease | None,
+    grid: Grid,
+    on: date,
+    ring_m: float,
+    notes: list[Remark] | None = None,
+) -> list[Permitted]:
+    """The job's lease and the leases of the registry that matter on this grid, in the grid's system. What the
+    registry's reader had to say is added to ``notes``."""
     from survey.boundary.registry import read_registry
 
-    assert job.watch is not None
     out: list[Permitted] = []
-    notes: list[Remark] = []
     here = None
     if lease is not None:
         here = lease.to_crs(grid.crs_wkt)
         name = job.mine.name or lease.name
         own_id = lease.lease_id or job.mine.lease_no or job.id
         out.append(Permitted(own_id, here.polygon, name, job.mine.district))
-    registry_name = job.watch.registry or (job.lease.registry if job.lease is not None else None)
+    watch = job.watch
+    registry_name = (watch.registry if watch is not None else None) or (
+        job.lease.registry if job.lease is not None else None
+    )
     if registry_name is not None:
         read = read_registry(inputs.path(registry_name), crs=job.lease.crs if job.lease else None)
-        notes += [r for r in read.notes if r.severity != "info"]
+        if notes is not None:
+            notes += [r for r in read.notes if r.severity != "info"]
         b = grid.bounds
-        reach = max(job.watch.ring_m, 100.0) + 1000.0
+        reach = max(ring_m, 100.0) + 1000.0
         window = read.window(
             Bounds(b.west - reach, b.south - reach, b.east + reach, b.north + reach),
             grid.crs_wkt,
@@ -219,11 +236,14 @@ def _permitted(
             own=here,
             clip=False,
         )
-        told = _attributes(inputs.path(registry_name), job.watch.lease_name, job.watch.district_name)
+        said = (None, None) if watch is None else (watch.lease_name, watch.district_name)
+        told = _attributes(inputs.path(registry_name), *said)
+        if out and out[0].district is None and out[0].lease_id in told:
+            out[0] = replace(out[0], district=told[out[0].lease_id][1])
         for one in sorted(window.leases, key=lambda entry: entry.lease_id):
             name, district = told.get(one.lease_id, (None, None))
             out.append(Permitted(name or one.lease_id, one.polygon, one.name or None, district))
-    return out, notes
+    return out
 
 
 def _attributes(

@@ -6,13 +6,13 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from survey.errors import InputRefused, OutputError
+from survey.errors import InputRefused, JobError, OutputError
 from survey.imagery.triggers.classify import model_for
 from survey.imagery.triggers.judge import Judge, words_of
 from survey.imagery.triggers.places import Places, outline
@@ -55,6 +55,7 @@ def run_triggers(job: Job, options: Options, progress: Progress, outcomes: Seque
     """
     from survey.pipelines.inputs import open_inputs
     from survey.pipelines.runs import engine_for, run_digest, write_record
+    from survey.pipelines.trigger_ortho import are_orthos, compare_orthos
 
     started = datetime.now(UTC)
     outcomes = tuple(outcomes) or tuple(getattr(options, "outcomes", ()))
@@ -63,9 +64,17 @@ def run_triggers(job: Job, options: Options, progress: Progress, outcomes: Seque
         engine_for(options, progress) as engine,
         open_inputs(job, threads=engine.threads) as inputs,
     ):
+        if are_orthos(job, inputs):
+            if outcomes:
+                raise JobError(
+                    "--outcome: this watch compares two orthomosaics and keeps nothing between runs",
+                    mend="Field checks are kept for watches of satellite scenes.",
+                )
+            return compare_orthos(job, options, progress, inputs, "triggers", started)
         watched = understand(job, inputs, engine.threads)
         pairs = [*scene_pairs(watched), *inputs.digest_inputs().items()]
-        with _folder(job, options, run_digest(job, options, "triggers", pairs), outcomes) as folder:
+        digest = run_digest(job, options, "triggers", pairs)
+        with _folder(job, options, digest, outcomes, inputs.unchanged) as folder:
             if folder.up_to_date is not None:
                 return from_json(folder.up_to_date)
             record = watch_into(folder, job, inputs, watched, engine, options, progress, started, outcomes)
@@ -138,7 +147,9 @@ def forget_working_state(out: Path, job_id: str) -> None:
 
 
 @contextlib.contextmanager
-def _folder(job: Job, options: Options, digest: str, outcomes: Sequence[str]) -> Iterator[RunFolder]:
+def _folder(
+    job: Job, options: Options, digest: str, outcomes: Sequence[str], certain: Callable[[], None]
+) -> Iterator[RunFolder]:
     """The run folder. A watch goes on from week to week: it replaces its own former run unasked."""
     from survey.archive import RunFolder, complete_record
 
@@ -149,7 +160,7 @@ def _folder(job: Job, options: Options, digest: str, outcomes: Sequence[str]) ->
         if former is not None and former.get("command") == "triggers":
             same = (former.get("settings") or {}).get("digest") == digest
             force = bool(outcomes) or not same
-    with RunFolder(options.out, job.id, digest=digest, force=force) as folder:
+    with RunFolder(options.out, job.id, digest=digest, force=force, certain=certain) as folder:
         yield folder
 
 
