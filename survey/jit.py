@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,11 +17,21 @@ def kernel(function: F) -> F:
     """Compile ``function`` at first call; the machine code is kept beside the package if that is writable."""
     import numba
 
+    _finish_importing()
     try:
         return numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:
         # numba found no folder where it may keep the code: a read-only installation without a home.
         return numba.njit(nogil=True)(function)
+
+
+@cache
+def _finish_importing() -> None:
+    """Numba imports half of itself at the first call of any kernel: better here than in the midst of a run."""
+    with contextlib.suppress(Exception):
+        from numba.core.registry import cpu_target
+
+        cpu_target.target_context.refresh()
 
 
 def inlined(function: F) -> F:

@@ -20,6 +20,7 @@ from rasterio.windows import Window
 from survey.errors import InputRefused
 from survey.jit import kernel
 from survey.rasters.handles import Pin, dataset
+from survey.rasters.tiles import read_tiles
 
 LOWEST_M = -600.0
 HIGHEST_M = 9000.0
@@ -206,8 +207,18 @@ def read_heights(
     top, bottom = (stored.rows - r1, stored.rows - r0) if stored.flip_rows else (r0, r1)
     left, right = (stored.cols - c1, stored.cols - c0) if stored.flip_cols else (c0, c1)
     direct = None if stored.flip_rows or stored.flip_cols else out
-    raw = read_stored(stored, top, bottom, left, right, direct if stored.plain else None)
-    hidden = read_mask(stored, top, bottom, left, right)
+    window = (top, bottom, left, right)
+    masked = stored.has_mask or stored.alpha_band is not None or stored.mask_pin is not None
+    if stored.plain and stored.band == 1 and not masked and len(stored.nodata) <= 2:
+        raw = np.empty((bottom - top, right - left), np.float32) if direct is None else direct
+        odd = read_tiles(stored.pin, *window, _usual(stored), raw)
+        if odd is None:
+            read_stored(stored, *window, raw)
+        elif not odd:
+            return _turned(stored, raw)
+    else:
+        raw = read_stored(stored, *window, direct if stored.plain else None)
+    hidden = read_mask(stored, *window)
     if stored.plain and len(stored.nodata) <= 2:
         if hidden is not None:
             raw[hidden] = np.nan
@@ -219,8 +230,7 @@ def read_heights(
             as_float32(second),
             as_float32(LOWEST_M),
             as_float32(HIGHEST_M),
-            as_float32(stored.usual[0]),
-            as_float32(stored.usual[1]),
+            *(as_float32(v) for v in stored.usual),
         )
     else:
         heights = np.empty(raw.shape, np.float32) if direct is None or stored.plain else direct
@@ -228,7 +238,18 @@ def read_heights(
         if hidden is not None:
             heights[hidden] = np.nan
     if outside:
-        _settle(stored, raw, heights, (top, bottom, left, right))
+        _settle(stored, raw, heights, window)
+    return _turned(stored, heights)
+
+
+def _usual(stored: Stored) -> tuple[float, float]:
+    """The usual heights, or nothing at all where nodata lies among them."""
+    low, high = stored.usual
+    return (1.0, -1.0) if any(low <= v <= high for v in stored.nodata) else (low, high)
+
+
+def _turned(stored: Stored, heights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """North up, east right."""
     if stored.flip_rows:
         heights = heights[::-1]
     if stored.flip_cols:

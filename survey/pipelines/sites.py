@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from survey.boundary.registry import Registry
 
 CHANGED = "changed between the surveys"
-LARGE_CELLS = 16_000_000
+LARGE_CELLS = 4_000_000
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from shapely.geometry.base import BaseGeometry
@@ -29,15 +30,20 @@ def tell_apart(
     min_depth_m: float | None = None,
     ortho_before: Ortho | None = None,
     ortho_after: Ortho | None = None,
+    workers: int = 1,
 ) -> tuple[list[Verdict], dict[int, BaseGeometry]]:
     """A verdict per region, and the outlines that were made on the way."""
-    verdicts = []
-    for k in m.regions:
+
+    def verdict(k: int) -> Verdict:
         easy = _without_looking(m, k, min_area_m2, min_depth_m)
-        if easy is None:
-            evidence, _ = evidence_on(m, k, ortho_before, ortho_after)
-            easy = judge(evidence, float(m.regions.rise_m3[k]) / float(m.regions.area_m2[k]))
-        verdicts.append(easy)
+        if easy is not None:
+            return easy
+        evidence, _ = evidence_on(m, k, ortho_before, ortho_after)
+        return judge(evidence, float(m.regions.rise_m3[k]) / float(m.regions.area_m2[k]))
+
+    # Regions know nothing of each other, and what looks at them leaves the interpreter's lock.
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        verdicts = list(pool.map(verdict, m.regions))
     m.settings.update(
         {
             "telling": telling.model().provenance["model"],

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from survey.dem.mapping import Mapping, source_window
 from survey.dem.rise import Correction, metres, rise
 from survey.grid import Grid
+from survey.jit import kernel
 from survey.volumetrics.regions import Regions
 from survey.volumetrics.sweep import window
 
@@ -22,7 +23,7 @@ class Readable(Protocol):
     def read(self, piece: Grid) -> NDArray[np.float32]: ...
 
 
-MOST_CELLS = 600_000
+MOST_CELLS = 150_000
 """Larger windows are looked at in blocks of cells: a region of that size has no need of finer ones."""
 STRIP_CELLS = 4_000_000
 
@@ -72,23 +73,37 @@ def look_at(
         first = before.read(strip)
         r0, r1, c0, c1 = source_window(mapping, strip)
         second = after.read(window(after.grid, r0, r1, c0, c1))
-        up = metres(rise(strip, first, second, r0, c0, mapping, polynomial)).astype(np.float64)
-        parts.append((_blocks(first.astype(np.float64), step), _blocks(up, step), regions.mask(k, strip)))
-    inside = np.concatenate([p[2] for p in parts])
-    if step > 1:
-        inside = _blocks(inside.astype(np.float64), step) >= 0.5
-    return RegionWindow(
-        piece, step, np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), inside
-    )
+        up = metres(rise(strip, first, second, r0, c0, mapping, polynomial))
+        inside = regions.mask(k, strip)
+        if step > 1:
+            inside = block_means(inside.astype(np.float32), step) >= 0.5
+        parts.append((block_means(first, step), block_means(up, step), inside))
+    return RegionWindow(piece, step, *(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
-def _blocks(values: NDArray[np.float64], step: int) -> NDArray[np.float64]:
+def block_means(values: NDArray[np.float32], step: int) -> NDArray[np.float64]:
     """Means of blocks of cells; NaN where less than half of a block is known. What overhangs is left out."""
     if step == 1:
-        return values
-    rows, cols = values.shape[0] // step, values.shape[1] // step
-    cells = values[: rows * step, : cols * step].reshape(rows, step, cols, step)
-    known = np.isfinite(cells)
-    count = known.sum(axis=(1, 3))
-    total = np.where(known, cells, 0.0).sum(axis=(1, 3))
-    return np.where(2 * count >= step * step, total / np.maximum(count, 1), np.nan)
+        return values.astype(np.float64)
+    out = np.empty((values.shape[0] // step, values.shape[1] // step))
+    _block_means(np.ascontiguousarray(values), step, out)
+    return out
+
+
+@kernel
+def _block_means(values, step, out):  # type: ignore[no-untyped-def]
+    total = np.empty(out.shape[1])
+    count = np.empty(out.shape[1], np.int64)
+    for r in range(out.shape[0]):
+        total[:] = 0.0
+        count[:] = 0
+        for i in range(r * step, (r + 1) * step):
+            line = values[i]
+            for c in range(total.size):
+                for j in range(c * step, (c + 1) * step):
+                    value = line[j]
+                    if value == value:
+                        total[c] += value
+                        count[c] += 1
+        for c in range(total.size):
+            out[r, c] = total[c] / count[c] if 2 * count[c] >= step * step else np.nan

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from survey.volumetrics import region_window
-from survey.volumetrics.region_window import _blocks
+from survey.volumetrics.region_window import block_means
 
 
 def test_blocks_are_means_of_what_is_known() -> None:
-    values = np.arange(36.0).reshape(6, 6)
+    values = np.arange(36, dtype=np.float32).reshape(6, 6)
     values[0, 0] = np.nan
     values[3:, 3:] = np.nan
-    out = _blocks(values, 3)
+    out = block_means(values, 3)
     assert out.shape == (2, 2)
     assert out[0, 0] == pytest.approx((1 + 2 + 6 + 7 + 8 + 12 + 13 + 14) / 8)
     assert np.isnan(out[1, 1])
-    assert _blocks(values, 1) is values
+    np.testing.assert_array_equal(block_means(values, 1), values)
 
 
-def test_a_large_region_is_read_in_strips_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_region_is_read_in_strips_andblock_means(monkeypatch: pytest.MonkeyPatch) -> None:
     from test_regions_fragments import regions_of
 
     from survey.dem.mapping import map_onto
