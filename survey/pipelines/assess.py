@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -132,9 +132,11 @@ def assess(
     wish = _wish(job, ask, inputs, surveyed)
     progress.stage("measuring outlines", len(targets))
     measured: dict[str, Measured] = {}
-    for target in settle_overlaps(targets):
+    settled = settle_overlaps(targets)
+    held = {t.id: frozenset(t.within) for t in settled}
+    for target in settled:
         inner = [measured[name] for name in target.within]
-        measured[target.id] = _one(target, targets, surveyed, wish, ask, inner, job)
+        measured[target.id] = _one(target, targets, surveyed, wish, held, inner)
         progress.advance()
     order = [measured[t.id] for t in sorted(targets, key=lambda t: t.order)]
     progress.stage("writing the record")
@@ -365,10 +367,10 @@ def _one(
     targets: Sequence[Target],
     surveyed: Surveyed,
     wish: Wish,
-    ask: Assess,
+    held: Mapping[str, frozenset[str]],
     inner: Sequence[Measured],
-    job: Job,
 ) -> Measured:
+    """Measure one outline. ``held``: by outline, the ids of those within it."""
     import shapely
 
     shapely.prepare(target.polygon)
@@ -377,7 +379,7 @@ def _one(
     for other in targets:
         if other.id == target.id or other.id in target.within:
             continue
-        (hosts if target.id in _holds(other, targets) else others).append(other.polygon)
+        (hosts if target.id in held[other.id] else others).append(other.polygon)
     for shape in surveyed.disturbed:
         shared = shapely.intersection(shape, target.polygon).area
         if shared < 0.5 * min(shape.area, target.polygon.area):
@@ -400,15 +402,8 @@ def _one(
     made = measure(target, stage, wish, inner)
     if made.how is not None and not rebuilt:
         # The earlier survey does not reach over this outline: look around it for trials after all.
-        return _one(
-            target, targets, replace(surveyed, before=None), replace(wish, base="tin"), ask, inner, job
-        )
+        return _one(target, targets, replace(surveyed, before=None), replace(wish, base="tin"), held, inner)
     return made
-
-
-def _holds(other: Target, targets: Sequence[Target]) -> set[str]:
-    settled = {t.id: t for t in settle_overlaps(targets)}
-    return set(settled[other.id].within)
 
 
 def _assessment(

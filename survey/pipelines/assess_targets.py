@@ -102,14 +102,17 @@ def settle_overlaps(targets: Sequence[Target]) -> list[Target]:
     out: list[Target] = []
     for j, target in enumerate(order):
         polygon, within, counted = target.polygon, list(target.within), list(target.counted)
-        for i in sorted(int(k) for k in tree.query(target.polygon, predicate="intersects")):
+        # What the smaller ones kept is what counts, not what was drawn: two of them may share ground too.
+        # The larger come first, because what lies in one of them goes with it.
+        for i in sorted((int(k) for k in tree.query(target.polygon, predicate="intersects")), reverse=True):
             if i >= j:
                 continue
-            smaller = order[i]
-            shared = shapely.intersection(smaller.polygon, target.polygon).area
+            smaller = out[i]
+            shared = shapely.intersection(smaller.polygon, polygon).area
             if shared <= max(_TOUCH * smaller.polygon.area, 1e-3):
                 continue
-            if shared >= WHOLLY * smaller.polygon.area:
+            inner = any(smaller.id in out[k].within for k in range(i + 1, j) if out[k].id in within)
+            if inner or shared >= WHOLLY * smaller.polygon.area:
                 within.append(smaller.id)
                 counted.append(
                     f"{smaller.id} lies within: it is measured from its own base, this outline from there on."
@@ -117,6 +120,8 @@ def settle_overlaps(targets: Sequence[Target]) -> list[Target]:
             else:
                 polygon = shapely.difference(polygon, smaller.polygon)
                 counted.append(f"{shared:.1f} m² shared with {smaller.id} are counted there.")
+        within.reverse()
+        counted[len(target.counted) :] = reversed(counted[len(target.counted) :])
         parts = [p for p in shapely.get_parts(polygon) if p.geom_type == "Polygon" and p.area > 1e-3]
         if not parts:
             raise InputRefused(

@@ -32,12 +32,33 @@ def test_the_grounds_of_all_outlines_make_their_union(boxes):
     except InputRefused:
         # Equal outlines, or one that smaller ones cover wholly.
         return
-    nested = {name for t in settled for name in t.within}
-    own = [t.polygon for t in settled if t.id not in nested]
-    assert sum(p.area for p in own) >= shapely.union_all([t.polygon for t in targets]).area - 1e-6
-    # Without nesting nothing is counted twice either.
-    if not nested:
-        assert sum(p.area for p in own) == pytest.approx(shapely.union_all([t.polygon for t in targets]).area)
+    whole = shapely.union_all([t.polygon for t in targets]).area
+    assert shapely.union_all([t.polygon for t in settled]).area == pytest.approx(whole)
+    # Ground that two of them hold is measured layer by layer, one within the other; none is counted twice.
+    for k, one in enumerate(settled):
+        for two in settled[:k]:
+            if two.id not in one.within:
+                assert shapely.intersection(one.polygon, two.polygon).area <= 1e-3 * two.polygon.area
+
+
+def test_nested_and_overlapping_outlines_are_whole_and_counted_once():
+    """b lies in a, c half in it and half on b: c keeps only what lies beyond both."""
+    a, b, c = square(0, 0, 11), square(9, 0, 2), square(10, 0, 2)
+    settled = {t.id: t for t in settle_overlaps([Target("a", a, 0), Target("b", b, 1), Target("c", c, 2)])}
+    assert {name: t.polygon.area for name, t in settled.items()} == {"a": 121, "b": 4, "c": 2}
+    assert settled["a"].within == ("b",)
+
+
+def test_what_lies_in_an_inner_outline_that_is_cut_off_goes_with_it():
+    """The small one lies in the middle one, which only half lies in the large one."""
+    large, middle, small = square(0, 0, 20), shapely.box(15, 5, 28, 10), square(16, 6, 2)
+    settled = {
+        t.id: t
+        for t in settle_overlaps([Target("l", large, 0), Target("m", middle, 1), Target("s", small, 2)])
+    }
+    assert settled["m"].within == ("s",)
+    assert settled["l"].within == ()
+    assert settled["l"].polygon.area == 400 - 25
 
 
 def test_the_order_in_the_file_does_not_matter_but_among_equals():
