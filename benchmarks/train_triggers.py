@@ -1,10 +1,10 @@
 """Fit the class coefficients of the triggers on simulated watches, and write them with their provenance.
 
-    python benchmarks/train_triggers.py gather REGIME FIRST COUNT OUT.pkl    # features of objects, seed by seed
-    python benchmarks/train_triggers.py fit GATHERED.pkl …                   # → survey/imagery/triggers/data/classes.json
+    python benchmarks/train_triggers.py gather REGIME FIRST COUNT OUT.pkl    # features of objects, by seed
+    python benchmarks/train_triggers.py fit GATHERED.pkl …      # → survey/imagery/triggers/data/classes.json
 
-Seeds below 10000 are for fitting; those from 10000 on are only ever scored (score_triggers.py). A fifth of the
-fitting seeds is left out of each fit to state how well the probabilities hold; the shipped coefficients use all.
+Seeds below 10000 are for fitting; those from 10000 on are only ever scored (score_triggers.py). A fifth of
+the fitting seeds is left out of each fit to state how well the probabilities hold; what is shipped uses all.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def gather(regime: str, first: int, count: int, out: Path) -> None:
 
 
 def fit_model(name: str, rows: Sequence[dict[str, Any]], features: Sequence[str], penalty: float) -> Model:
-    """Multinomial logistic regression, L2 on standardised features; seeds weigh alike however many objects they show."""
+    """Multinomial logistic regression, L2 on standardised features; a seed's objects share its weight."""
     x = np.array([[r["features"][f] for f in features] for r in rows])
     y = np.array([CLASSES.index(r["class"]) for r in rows])
     seeds = np.array([r["seed"] for r in rows])
@@ -165,7 +165,7 @@ def fit(files: Sequence[Path]) -> None:
         held = held_out(chosen, features, PENALTY)
         data = model.to_json()
         data["provenance"] = {
-            "how": "benchmarks/train_triggers.py on survey.sample_data.satellite; multinomial logistic regression",
+            "how": "benchmarks/train_triggers.py; multinomial logistic regression on two simulators",
             "penalty": PENALTY,
             "seeds": {
                 r: [min(s), max(s), len(s)]

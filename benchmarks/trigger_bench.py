@@ -1,15 +1,21 @@
-"""Shared by score_triggers.py and train_triggers.py: simulated watches, run on arrays, matched with their truth.
+"""Shared by score_triggers.py and train_triggers.py: simulated watches, run on arrays, matched with truth.
 
-A *regime* says what the watch is given: ``masks`` (series of 10 m, six bands, delivered cloud masks), ``nomask``,
-``liss`` (5 m, green red nir, with masks), ``pair`` (two scenes, no masks) and ``pair-masks``.
+A *regime* says what the watch is given: ``masks`` (series of 10 m, six bands, delivered cloud masks),
+``nomask``, ``liss`` (5 m, green red nir, with masks), ``four`` (10 m, blue to nir, with masks), ``pair`` (two
+scenes, no masks) and ``pair-masks``; with ``other-`` before it, of the other simulator.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parent))
+from trigger_other_world import other_world
 
 from survey.grid import Grid
 from survey.imagery.triggers.bands import BandSet
@@ -25,7 +31,8 @@ from survey.imagery.triggers.tracks import Replay, Track
 from survey.sample_data.satellite import Change, Plan, Series, simulate
 from survey.sample_data.satellite.deliver import grid_of
 
-REGIMES = ("masks", "nomask", "liss", "pair", "pair-masks")
+REGIMES = ("masks", "nomask", "liss", "four", "pair", "pair-masks")
+OTHER = "other-"
 CLASS_OF = {
     "pit": "excavation",
     "clearing": "clearing",
@@ -39,6 +46,9 @@ CLASS_OF = {
 }
 SEEN_LOOKS = 3
 """A pit that was shown in fewer clear scenes could not be confirmed by anybody; it is not asked for."""
+
+
+_BANDS = {"liss": ("green", "red", "nir"), "four": ("blue", "green", "red", "nir")}
 
 
 def plan_for(regime: str, seed: int) -> Plan:
@@ -66,7 +76,7 @@ def plan_for(regime: str, seed: int) -> Plan:
         watch_days=watch,
         pits=pits,
         distractors=distractors,
-        bands=("green", "red", "nir") if liss else Plan.bands,
+        bands=_BANDS.get(regime, Plan.bands),
     )
 
 
@@ -100,9 +110,10 @@ class Watch:
 
 
 def make_watch(regime: str, seed: int, settings: TriggerSettings) -> Watch:
-    series = simulate(plan_for(regime, seed))
-    masks = regime in ("masks", "liss", "pair-masks")
-    return watch_of(series, regime, masks, settings)
+    plain = regime.removeprefix(OTHER)
+    make = simulate if plain == regime else other_world
+    masks = plain in ("masks", "liss", "four", "pair-masks")
+    return watch_of(make(plan_for(plain, seed)), regime, masks, settings)
 
 
 def watch_of(series: Series, regime: str, masks: bool, settings: TriggerSettings) -> Watch:
@@ -182,9 +193,10 @@ def share_of(change: Change, cells: NDArray[np.int64]) -> float:
 
 
 def truth_of(watch: Watch, cells: NDArray[np.int64], dates: list[int]) -> tuple[str, str, int]:
-    """(class, kind, number of the change or −1) of an object with these cells of the grid, detected on ``dates``.
+    """(class, kind, number of the change or −1) of an object with these cells, detected on ``dates``.
 
-    The change that it covers most of, if that is a fifth of the object; else ordinary land, or cloud that was there.
+    The change that it covers most of, if that is a fifth of the object; else ordinary land, or cloud that was
+    there.
     """
     best, most = -1, 0.0
     for i, change in enumerate(watch.changes):

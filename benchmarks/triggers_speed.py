@@ -1,8 +1,8 @@
 """Time and memory of ``survey triggers`` on a pair of Sentinel-2 tiles, against decoding what it must read.
 
-Makes two scenes of N × N cells in six bands (a simulated pair, mirrored over the tile, with fresh noise), then
-runs in processes of their own: (a) decoding both files with two threads, (b) the whole command. Only the ratio
-means anything, and only within one run.
+Makes two scenes of N × N cells in six bands (a simulated pair, mirrored over the tile, with fresh noise),
+then runs in processes of their own: (a) decoding both files with two threads, (b) the whole command. Only the
+ratio means anything, and only within one run.
 
     python benchmarks/triggers_speed.py [N] [--keep FOLDER] [--layout tiled|strips]
 """
@@ -54,7 +54,8 @@ progress = NullProgress()
 record = run_triggers(load_job(Path(sys.argv[1])), Options(out=Path(sys.argv[2]), workers=2), progress)
 progress.close()
 import json
-print(json.dumps({"seconds": time.perf_counter() - start, "stages": progress.seconds, "listed": len(record.triggers["triggers"])}))
+listed = len(record.triggers["triggers"])
+print(json.dumps({"seconds": time.perf_counter() - start, "stages": progress.seconds, "listed": listed}))
 """
 
 
@@ -134,11 +135,13 @@ def main() -> None:
         told = json.loads(done.stdout)
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024**2
         print(
-            f"cells {args.cells}² × 6 bands × 2 dates, {args.layout}, {sum(os.path.getsize(s) for s in scenes) / 1e9:.2f} GB"
+            f"cells {args.cells}² × 6 bands × 2 dates, {args.layout}, "
+            f"{sum(os.path.getsize(s) for s in scenes) / 1e9:.2f} GB"
         )
         print(f"decode with 2 threads   {decode:8.1f} s")
         print(
-            f"whole command           {told['seconds']:8.1f} s  = {told['seconds'] / decode:.2f} × decode (process {time.perf_counter() - start:.1f} s)"
+            f"whole command           {told['seconds']:8.1f} s  = {told['seconds'] / decode:.2f} × decode "
+            f"(process {time.perf_counter() - start:.1f} s)"
         )
         for name, seconds in told["stages"].items():
             print(f"  {name:<45} {seconds:8.1f} s")

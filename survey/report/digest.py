@@ -74,7 +74,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "doubtful": ("Challans that contradict themselves", "असंगत चालान"),
     "nothing": ("Nothing new.", "कुछ नया नहीं।"),
     "dismissed": (
-        "{n} further changes were seen and not listed (crops, clearing, building, water …); they are in record.json.",
+        "{n} further changes were seen and not listed (crops, clearing, building, water …); "
+        "they are in record.json.",
         "{n} अन्य परिवर्तन देखे गए पर सूचीबद्ध नहीं (फसल, सफ़ाई, निर्माण, जल …); वे record.json में हैं।",
     ),
     "more": (
@@ -262,7 +263,7 @@ def scene_rows(record: Record, language: str) -> list[tuple[str, str, str]]:
     return out
 
 
-# -- overview map ----------------------------------------------------------------------------------------------
+# -- overview map ----------------------------------------------------------------------------------------
 def overview_svg(folder: Path, language: str, width: float = 170.0, height: float = 105.0) -> str | None:
     """Permitted areas and triggers on a plain plate, millimetres; None if there is nothing to show."""
     shapes = []
@@ -296,7 +297,8 @@ def overview_svg(folder: Path, language: str, width: float = 170.0, height: floa
         )
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}mm" height="{height:g}mm">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
+        f'width="{width:g}mm" height="{height:g}mm">',
         f'<rect width="{width:g}" height="{height:g}" fill="#f7f7f4"/>',
     ]
     styles = {
@@ -310,20 +312,22 @@ def overview_svg(folder: Path, language: str, width: float = 170.0, height: floa
         ]
     ranked = sorted(triggers, key=lambda f: _rank(f["properties"]), reverse=True)[-MOST_ENTRIES:]
     for f in ranked:
-        state = f["properties"]["state"]
+        colour = _STATE_COLOUR[f["properties"]["state"]]
         parts.append(
-            f'<path d="{path(f["geometry"])}" fill="{_STATE_COLOUR[state]}" stroke="{_STATE_COLOUR[state]}" stroke-width="0.5"/>'
+            f'<path d="{path(f["geometry"])}" fill="{colour}" stroke="{colour}" stroke-width="0.5"/>'
         )
         ring = _rings(f["geometry"])[0]
         cx, cy = at((sum(p[0] for p in ring) / len(ring), sum(p[1] for p in ring) / len(ring)))
         parts.append(
-            f'<circle cx="{cx:.2f}" cy="{cy:.2f}" r="1.9" fill="none" stroke="{_STATE_COLOUR[state]}" stroke-width="0.4"/>'
+            f'<circle cx="{cx:.2f}" cy="{cy:.2f}" r="1.9" fill="none" stroke="{colour}" stroke-width="0.4"/>'
         )
+    # The map's own width, not that of the triggers on it: a round length of about a third of it.
     metres = 10 ** math.floor(math.log10(wide * 111_320 / 3))
     length = metres / 111_320 * scale
     parts.append(f'<path d="M6,{height - 5:g} h{length:.2f}" stroke="#161616" stroke-width="0.7"/>')
     parts.append(
-        f'<path d="M{width - 8:g},14 v-8 m-1.5,2.5 l1.5,-2.5 l1.5,2.5" stroke="#161616" stroke-width="0.5" fill="none"/>'
+        f'<path d="M{width - 8:g},14 v-8 m-1.5,2.5 l1.5,-2.5 l1.5,2.5" stroke="#161616" '
+        'stroke-width="0.5" fill="none"/>'
     )
     label = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
     parts.append(f'<text x="6" y="{height - 6.5:g}" font-size="3" font-family="sans-serif">{label}</text>')
@@ -339,7 +343,7 @@ def _rings(geometry: dict[str, Any]) -> list[list[list[float]]]:
     return []
 
 
-# -- pages -----------------------------------------------------------------------------------------------------
+# -- pages -----------------------------------------------------------------------------------------------
 def _common(folder: Path, record: Record, language: str) -> dict[str, Any]:
     section = record.triggers or {}
     as_of = section.get("as_of")

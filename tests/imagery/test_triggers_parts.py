@@ -23,7 +23,7 @@ from survey.imagery.triggers.sources import to_counts
 SIX = BandSet(NAMES)
 
 
-# -- bands ---------------------------------------------------------------------------------------------------
+# -- bands -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
@@ -47,7 +47,7 @@ def test_too_few_bands_are_refused_with_what_would_do():
     assert not BandSet(("green", "red", "nir")).has("swir1")
 
 
-# -- place ---------------------------------------------------------------------------------------------------
+# -- place -----------------------------------------------------------------------------------------------
 def _fields(seed=3, size=96):
     rng = np.random.default_rng(seed)
     patch = ndimage.zoom(rng.uniform(800, 3000, (3, size // 6, size // 6)), (1, 6, 6), order=0)
@@ -78,7 +78,7 @@ def test_two_unlike_scenes_give_no_shift_that_many_windows_share():
     assert not found.known or found.spread > 0.6
 
 
-# -- light ---------------------------------------------------------------------------------------------------
+# -- light -----------------------------------------------------------------------------------------------
 def test_gain_and_offset_come_back_though_a_third_changed():
     rng = np.random.default_rng(0)
     before = rng.uniform(0.05, 0.4, (2, 4000))
@@ -116,7 +116,7 @@ def test_the_line_that_changes_nothing():
     assert np.array_equal(line.undo(np.ones((3, 2, 2))), np.ones((3, 2, 2)))
 
 
-# -- clouds ---------------------------------------------------------------------------------------------------
+# -- clouds ----------------------------------------------------------------------------------------------
 SOIL = np.array([0.09, 0.12, 0.16, 0.22, 0.30, 0.26])
 CLOUD = np.array([0.62, 0.62, 0.62, 0.64, 0.48, 0.38])
 MARBLE = np.array([0.47, 0.51, 0.54, 0.57, 0.57, 0.49])
@@ -184,7 +184,7 @@ def test_a_veil_over_the_old_ground_is_told_from_new_ground():
     assert share[1] < 0.9
 
 
-# -- rarity ---------------------------------------------------------------------------------------------------
+# -- rarity ----------------------------------------------------------------------------------------------
 def test_p_values_are_ranks_among_the_history():
     table = NullTable.empty(2).with_sample(
         np.array([0.05] * 98 + [5.0, 9.0], np.float32), np.zeros(100, np.int8)
@@ -217,7 +217,7 @@ def test_evidence_of_ordinary_ground_has_mean_one():
         assert np.trapezoid(10**log10, u) == pytest.approx(1.0, abs=1e-3)
 
 
-# -- common ground -----------------------------------------------------------------------------------------------
+# -- common ground ---------------------------------------------------------------------------------------
 def test_a_spectrum_is_common_only_if_many_places_show_it():
     rng = np.random.default_rng(3)
     soil = SOIL * np.exp(rng.normal(0, 0.01, (900, 6)))
@@ -231,7 +231,7 @@ def test_a_spectrum_is_common_only_if_many_places_show_it():
     assert rareness(SOIL[None].astype(np.float32), np.zeros((0, 6), np.float32))[0] == 1.0
 
 
-# -- shapes ---------------------------------------------------------------------------------------------------
+# -- shapes ----------------------------------------------------------------------------------------------
 def test_shapes_know_a_disc_from_a_line_and_a_box():
     y, x = np.mgrid[-20:21, -20:21]
     disc = np.nonzero(x * x + y * y <= 300)

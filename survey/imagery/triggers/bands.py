@@ -57,7 +57,8 @@ class BandSet:
 
 
 def canonical_band(text: str | None) -> str | None:
-    """``"B8A"``, ``"Band 4 - Red"``, ``"SWIR-1"`` → ``nir``, ``red``, ``swir1``; None if it says nothing known."""
+    """``"B8A"``, ``"Band 4 - Red"``, ``"SWIR-1"`` → ``nir``, ``red``, ``swir1``; None if it says nothing
+    known."""
     if not text:
         return None
     plain = re.sub(r"[^a-z0-9]", "", text.lower())

@@ -1,8 +1,8 @@
 """What an object is, with a probability: a linear score per class over the features, turned by softmax.
 
-The coefficients are data with provenance (``data/classes.json``): which simulator, seeds and objects they were
-fitted to, and how well the probabilities held on seeds that were left out. A linear score can be read aloud: each
-feature adds so much to "excavation" and so much to "clearing".
+The coefficients are data with provenance (``data/classes.json``): which simulator, seeds and objects they
+were fitted to, and how well the probabilities held on seeds that were left out. A linear score can be read
+aloud: each feature adds so much to "excavation" and so much to "clearing".
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Model:
 
     def standard(self, features: dict[str, float]) -> NDArray[np.float64]:
         raw = np.array([features[name] for name in self.features])
-        # Beyond four standard deviations a straight line is no longer a description of anything that was seen.
+        # Beyond four standard deviations a straight line is no longer a description of anything that was
+        # seen.
         return np.clip((raw - self.centre) / self.scale, -4.0, 4.0)
 
     def probabilities(self, features: dict[str, float]) -> dict[str, float]:

@@ -8,8 +8,8 @@ nothing. Three questions are asked:
 * In a scene with clouds, did the cell lose a third of its light in every band? That may be shadow: *suspect*.
 * Is it just a veil over a spectrum that was seen here before? (``veil_share``; asked of novel cells only)
 
-A suspect cell is not observed, unless the next look shows the same spectrum at the same place: neither a cloud
-nor its shadow stands still.
+A suspect cell is not observed, unless the next look shows the same spectrum at the same place: neither a
+cloud nor its shadow stands still.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def told(
     blue = bands.bluest
     low = block_rise(now[blue], usual[blue], HAZE_BLOCK, 0.2, 2)
     haze = smooth_known(np.where(np.isnan(low), np.float32(np.nan), np.maximum(low, 0.0)), 0.0)
-    # Without a blue band green is the shortest wave; soil's green-to-red ratio is nearer to one, so ask for more.
+    # Without a blue band green is the shortest wave; soil's green-to-red ratio is nearer to one, so ask for
+    # more.
     white = 0.72 if bands.has("blue") else 0.86
     swir1 = bands.index("swir1") if bands.has("swir1") else -1
     return tell_cells(
@@ -64,7 +65,8 @@ def judge(
     cloudy: bool,
     widen_m: float,
 ) -> Clear:
-    """``given_clear``: the delivered mask, True = clear, or None. ``cloudy``: the scene has clouds somewhere."""
+    """``given_clear``: the delivered mask, True = clear, or None. ``cloudy``: the scene has clouds
+    somewhere."""
     like = (flags & LIKE) > 0
     dark = ((flags & DARK) > 0) & valid if cloudy else np.zeros_like(valid)
     crowd, ground = max(1, round(CROWD_M / cell_m)), max(1, round(widen_m / cell_m))

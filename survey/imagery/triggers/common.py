@@ -1,8 +1,9 @@
-"""What exposed ground commonly looks like around here: the second question after "was it seen *here* before?".
+"""What exposed ground commonly looks like around here: the second question after "was it seen *here*
+before?".
 
-A harvested field shows the soil of a hundred other fields; a clearing likewise. The floor of a pit seldom does.
-Spectra of exposed cells are grouped around leaders; a group is common if it is found in many places. One pit
-or one cleared forest, however large, is one place.
+A harvested field shows the soil of a hundred other fields; a clearing likewise. The floor of a pit seldom
+does. Spectra of exposed cells are grouped around leaders; a group is common if it is found in many places.
+One pit or one cleared forest, however large, is one place.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def _leaders(
 def common_spectra(
     exposed: NDArray[np.float32], place: NDArray[np.int64], cap: int = 12000
 ) -> NDArray[np.float32]:
-    """(word, band) reflectances found in many places among ``exposed`` (n, band); ``place`` (n,) numbers them."""
+    """(word, band) reflectances found in many places among ``exposed`` (n, band); ``place`` (n,) numbers
+    them."""
     n = len(exposed)
     if n == 0:
         return np.zeros((0, exposed.shape[1]), np.float32)

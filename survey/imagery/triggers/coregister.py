@@ -1,7 +1,7 @@
 """How far one scene lies off another, to a fraction of a cell, and moving it back.
 
-Windowed phase correlation on gradients: where fields change colour, their edges stay. Each window votes with a
-sharp peak or not at all; the scene's shift is the median of the votes (METHODS.md §7, step 3).
+Windowed phase correlation on gradients: where fields change colour, their edges stay. Each window votes
+with a sharp peak or not at all; the scene's shift is the median of the votes (METHODS.md §7, step 3).
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def find_shift(
 ) -> Shift:
     """Shift of ``scene`` against ``reference``, both (band, row, col) in any monotone brightness.
 
-    ``reach``: the largest whole-cell shift looked for. A window votes if it is mostly observed and the peak of
-    its correlation, summed over the bands, stands ``sharp`` standard deviations out of the surface.
+    ``reach``: the largest whole-cell shift looked for. A window votes if it is mostly observed and the peak
+    of its correlation, summed over the bands, stands ``sharp`` standard deviations out of the surface.
     """
     height, width = reference.shape[-2:]
     window = max(16, min(window, int(min(height, width) / 2.5)))

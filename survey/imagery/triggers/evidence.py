@@ -1,10 +1,10 @@
 """Evidence that adds up over dates, cell by cell.
 
-Each clear look gives an e-value: the p-value of its novelty, calibrated by e = κ·p^(κ−1), whose mean is at most
-one on ordinary ground. Multiplied over dates and never allowed below one, they form an e-detector (Shin, Ramdas
-& Rinaldo 2024): on ordinary ground the mean number of looks between two crossings of 10^h is at least 10^h,
-whatever the distribution, as long as ordinary looks are exchangeable with the baseline. Several novel looks in
-a row are thus needed where the ground is restless, and few where it is calm.
+Each clear look gives an e-value: the p-value of its novelty, calibrated by e = κ·p^(κ−1), whose mean is at
+most one on ordinary ground. Multiplied over dates and never allowed below one, they form an e-detector
+(Shin, Ramdas & Rinaldo 2024): on ordinary ground the mean number of looks between two crossings of 10^h is
+at least 10^h, whatever the distribution, as long as ordinary looks are exchangeable with the baseline.
+Several novel looks in a row are thus needed where the ground is restless, and few where it is calm.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def _differ(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float3
 
 
 class Accumulator:
-    """Walks over the dates in order. ``step`` returns what is novel on that date; ``total`` holds the evidence."""
+    """Walks over the dates in order. ``step`` returns what is novel on that date; ``total`` holds the
+    evidence."""
 
     def __init__(self, support: Support, settings: TriggerSettings) -> None:
         n = len(support.cell)

@@ -1,8 +1,8 @@
 """What is measured on an object to tell digging from all else that is new.
 
-Everything is relative to the object's own past, to the ground around, or a shape; absolute brightness is not
-used, for marble is brighter than any roof and coal darker than any fire. A feature that a sensor cannot see is
-left out of its model, never guessed.
+Everything is relative to the object's own past, to the ground around, or a shape; absolute brightness is
+not used, for marble is brighter than any roof and coal darker than any fire. A feature that a sensor cannot
+see is left out of its model, never guessed.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ def _log(reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def middle(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Median over the first axis. Objects are small and many: NumPy's own costs more in calls than in work."""
+    """Median over the first axis. Objects are small and many: NumPy's own costs more in calls than in
+    work."""
     ranked = np.sort(values, axis=0)
     n = len(ranked)
     return 0.5 * (ranked[(n - 1) // 2] + ranked[n // 2])
 
 
 def shape(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[float, float]:
-    """(ln elongation, fill): ratio of the axes of the ellipse with the same second moments, and the share of that
-    ellipse that the cells fill (1 for an ellipse, 0.95 for a rectangle, less for ragged shapes)."""
+    """(ln elongation, fill): ratio of the axes of the ellipse with the same second moments, and the share
+    of that ellipse that the cells fill (1 for an ellipse, 0.95 for a rectangle, less for ragged shapes)."""
     r, c = rows.astype(float), cols.astype(float)
     # Each cell is a unit square: its own moment of inertia keeps a line of cells from being infinitely thin.
     cov = np.cov(np.stack([r, c]), bias=True) + np.eye(2) / 12.0 if len(r) > 1 else np.eye(2) / 12.0
@@ -46,8 +47,9 @@ _COS, _SIN = np.cos(_TURNS), np.sin(_TURNS)
 
 
 def boxiness(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> float:
-    """Share of the smallest turned rectangle around the cells that they fill: 1 for a building plot, 0.79 for an
-    ellipse. Every cell counts as a unit square; of few cells nothing can be said, and 0.85 is returned."""
+    """Share of the smallest turned rectangle around the cells that they fill: 1 for a building plot, 0.79
+    for an ellipse. Every cell counts as a unit square; of few cells nothing can be said, and 0.85 is
+    returned."""
     if len(rows) < 9:
         return 0.85
     # Only the ends of each row of cells can be corners of the hull.
@@ -80,8 +82,8 @@ def measure(
 ) -> dict[str, float]:
     """Features of an object with ``cells`` (support indices) that was detected on the dates ``hits``.
 
-    ``evidence`` is the accumulated log10 evidence of its cells, ``looks`` the clear looks since the first hit,
-    ``days`` the day of every date, ``novel`` which cells were novel on each date.
+    ``evidence`` is the accumulated log10 evidence of its cells, ``looks`` the clear looks since the first
+    hit, ``days`` the day of every date, ``novel`` which cells were novel on each date.
     """
     # The strongest half speaks for the object; its edge is mixed with the neighbours.
     order = np.argsort(-evidence, kind="stable")

@@ -1,8 +1,8 @@
 """Scenes that lie in files: decoded once, put on the watch grid, turned into reflectance.
 
-A scene may be one file with several bands or a file per band, in any system and cell size. Where a file's cells
-already are the watch's cells its blocks are read as they are; otherwise it is resampled (cubic; mean when the
-watch's cells are larger), its mask by the nearest cell.
+A scene may be one file with several bands or a file per band, in any system and cell size. Where a file's
+cells already are the watch's cells its blocks are read as they are; otherwise it is resampled (cubic; mean
+when the watch's cells are larger), its mask by the nearest cell.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ ALIGNED = 2e-3
 class BandFile:
     """One file of a scene: which of its bands are wanted, and what its numbers mean.
 
-    ``take``: (band of the file from 1, band of the scene from 0). ``frame_wkt``: its system, metric or degrees.
+    ``take``: (band of the file from 1, band of the scene from 0). ``frame_wkt``: its system, metric or
+    degrees.
     """
 
     pin: Pin
@@ -66,7 +67,8 @@ class MaskFile:
 
 
 class _Slabs:
-    """Decoded slabs of files, shared by the threads of this process: neighbouring tiles need the same ones."""
+    """Decoded slabs of files, shared by the threads of this process: neighbouring tiles need the same
+    ones."""
 
     def __init__(self, most: int) -> None:
         self._most, self._held = most, 0
@@ -240,7 +242,8 @@ def _missing(file: BandFile) -> float:
 def counted_values(
     raw: NDArray[np.generic], scale: float, offset: float, missing: float
 ) -> NDArray[np.uint16]:
-    """Counts of reflectance = scale · number + offset, (band, row, col); 0 in every band where any is missing."""
+    """Counts of reflectance = scale · number + offset, (band, row, col); 0 in every band where any is
+    missing."""
     bands, rows, cols = raw.shape
     out = np.zeros((bands, rows, cols), np.uint16)
     gain, add = scale / 1e-4, offset / 1e-4 + 0.5

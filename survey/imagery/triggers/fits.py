@@ -137,8 +137,8 @@ class Fitter:
         level: bool = True,
         permitted: Callable[[Grid], NDArray[np.bool_]] | None = None,
     ) -> None:
-        """``sources``: baseline scenes in order of date. ``witness``: with a single baseline scene, a later one
-        against which its clouds show. ``permitted``: the cells of a piece that lie in a lease."""
+        """``sources``: baseline scenes in order of date. ``witness``: with a single baseline scene, a later
+        one against which its clouds show. ``permitted``: the cells of a piece that lie in a lease."""
         self.bands, self.settings, self.align, self.level = bands, settings, align, level
         self.cell_m = grid.cell_m
         self.pieces = sample_pieces(grid, len(sources) + 2, len(bands))
@@ -165,7 +165,7 @@ class Fitter:
             self._level_baseline()
         self._settle()
 
-    # -- the baseline -----------------------------------------------------------------------------------------
+    # -- the baseline ------------------------------------------------------------------------------------
     def _raw(self, source: SceneSource) -> list[Look]:
         none = blank(source, len(self.bands))
         return [placed(source.read(p), source.read_clear(p), none, self.settings) for p in self.pieces]
@@ -231,15 +231,15 @@ class Fitter:
         pasts = self._pasts()
         bases = [past.base(first_matrix(len(self.bands))) for past in pasts]
         for place, i in enumerate(self.keep):
-            line = self._line(self.looks[i], bases, pasts, place)
+            line = self._line(self.looks[i], bases, place)
             self.fits[i] = replace(self.fits[i], line=line)
 
-    def _line(self, looks: Sequence[Look], bases: Sequence[F32], pasts: Sequence[Past], skip: int) -> Line:
+    def _line(self, looks: Sequence[Look], bases: Sequence[F32], skip: int) -> Line:
         """The scene's radiometry against its nearest history, over all blocks."""
         bands = len(self.bands)
         none = log_tables(Line.none(bands))
         nows, refs = [], []
-        for one, base, past in zip(looks, bases, pasts, strict=True):
+        for one, base in zip(looks, bases, strict=True):
             now = whiten(one.counts, one.clear.observed, none, first_matrix(bands), 1)
             _, which, where, _ = nearest_before(now, base, skip, STEP_LINE, self.settings.aside, 0.0)
             rows, cols = np.nonzero(which >= 0)
@@ -291,7 +291,7 @@ class Fitter:
             self._words(history, inside=True),
         )
 
-    # -- a later scene -----------------------------------------------------------------------------------------
+    # -- a later scene -----------------------------------------------------------------------------------
     def scene(self, source: SceneSource) -> tuple[SceneFit, F32]:
         """Fit a later scene; with it the whitening to use (a short history has none of its own)."""
         settings, bands = self.settings, self.bands
@@ -309,7 +309,7 @@ class Fitter:
         pasts = self.pasts
         if self.level:
             bases = [past.base(first_matrix(len(bands))) for past in pasts]
-            fit = replace(fit, line=self._line(looks, bases, pasts, -1))
+            fit = replace(fit, line=self._line(looks, bases, -1))
         if self.fit.short:
             matrix = self._own_matrix(looks, fit)
             fit = self._own_law(fit, looks, matrix)
@@ -354,7 +354,8 @@ class Fitter:
         return replace(fit, law=tuple((round(a, 4), round(b, 4)) for a, b in law))
 
     def _allowance(self, fit: SceneFit, looks: Sequence[Look]) -> SceneFit:
-        """How much more than usual each kind of land departs in this scene: an unusual season is not digging."""
+        """How much more than usual each kind of land departs in this scene: an unusual season is not
+        digging."""
         table = NullTable.empty(len(LAND))
         for distance, kinds in self._distances(fit, looks, self.fit.matrix):
             table = table.with_sample(distance, kinds)
@@ -374,7 +375,7 @@ class Fitter:
             )
         return fit
 
-    # -- common spectra -----------------------------------------------------------------------------------------
+    # -- common spectra ----------------------------------------------------------------------------------
     def _exposed(self, line: Line, looks: Sequence[Look], inside: bool) -> tuple[F32, NDArray[np.int64]]:
         """(spectra (n, band), place (n,)) of leafless cells inside or outside permitted areas."""
         spectra, places = [], []

@@ -1,4 +1,5 @@
-"""From a track to a judgement: measured, classed, held against the threshold of its place, and said in words."""
+"""From a track to a judgement: measured, classed, held against the threshold of its place, and said in
+words."""
 
 from __future__ import annotations
 

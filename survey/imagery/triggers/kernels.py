@@ -1,7 +1,7 @@
 """The loops over cells. Reflectance comes as counts of ``UNIT`` (uint16, 0 = nothing measured), band first.
 
-Everything here works on any piece of the grid that begins on a block corner, cell by cell or block by block, so
-that no result depends on how the area was cut.
+Everything here works on any piece of the grid that begins on a block corner, cell by cell or block by
+block, so that no result depends on how the area was cut.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ F32 = NDArray[np.float32]
 def moved_counts(counts: U16, shift_rows: float, shift_cols: float) -> U16:
     """(band, row, col) sampled at (row + shift_rows, col + shift_cols): Catmull–Rom, rows then columns.
 
-    0 where a cell that is needed was not measured. Beyond the edge the nearest cell is repeated for three quarters
-    of a cell: honest for a fraction, not for more.
+    0 where a cell that is needed was not measured. Beyond the edge the nearest cell is repeated for three
+    quarters of a cell: honest for a fraction, not for more.
     """
     bands, height, width = counts.shape
     out = np.zeros((bands, height, width), np.uint16)
@@ -105,8 +105,8 @@ def moved_mask(
 def usual_counts(stack: U16, ok: NDArray[np.bool_], blue: int) -> U16:
     """(band, row, col): what each cell looks like on an ordinary clear day; 0 where it was never seen.
 
-    The median of the observations whose shortest-wave reflectance ranks between the darkest tenth (shadows) and
-    the middle (clouds are above). ``stack`` (scene, band, row, col), ``ok`` (scene, row, col).
+    The median of the observations whose shortest-wave reflectance ranks between the darkest tenth (shadows)
+    and the middle (clouds are above). ``stack`` (scene, band, row, col), ``ok`` (scene, row, col).
     """
     scenes, bands, height, width = stack.shape
     out = np.zeros((bands, height, width), np.uint16)
@@ -143,8 +143,8 @@ def usual_counts(stack: U16, ok: NDArray[np.bool_], blue: int) -> U16:
 
 @kernel
 def block_rise(now: U16, usual: U16, block: int, q: float, stride: int) -> F32:
-    """(block row, block col) quantile ``q`` of now − usual of one band (row, col), reflectance; NaN where less than a
-    tenth of the block is known. Every ``stride``-th cell is looked at."""
+    """(block row, block col) quantile ``q`` of now − usual of one band (row, col), reflectance; NaN where
+    less than a tenth of the block is known. Every ``stride``-th cell is looked at."""
     height, width = now.shape
     rows, cols = (height + block - 1) // block, (width + block - 1) // block
     out = np.full((rows, cols), np.float32(np.nan), np.float32)
@@ -178,11 +178,13 @@ def tell_cells(
     white: float,
     thick: float,
 ) -> NDArray[np.uint8]:
-    """Flags of each cell: LIKE cloud (became white beyond the haze around it) and DARK (lost a third of its light).
+    """Flags of each cell: LIKE cloud (became white beyond the haze around it) and DARK (lost a third of its
+    light).
 
-    ``haze`` is a lattice of blocks, reflectance of the shortest wave; band indices are −1 where a band is absent.
+    ``haze`` is a lattice of blocks, reflectance of the shortest wave; band indices are −1 where a band is
+    absent.
     """
-    bands, height, width = now.shape
+    _, height, width = now.shape
     out = np.zeros((height, width), np.uint8)
     blocks_r, blocks_c = haze.shape
     for r in range(height):
@@ -259,8 +261,8 @@ def whiten(counts: U16, ok: NDArray[np.bool_], tables: F32, matrix: F32, stride:
 def block_departure(now: F32, base: F32, skip: int, block: int, least: int) -> F32:
     """(band, block row, block col): median over a block of ``now`` less its nearest history at the same cell.
 
-    ``now`` (row, col, band) and ``base`` (scene, row, col, band) are whitened and thinned; ``block`` counts thinned
-    cells. NaN where fewer than ``least`` cells of a block are known.
+    ``now`` (row, col, band) and ``base`` (scene, row, col, band) are whitened and thinned; ``block`` counts
+    thinned cells. NaN where fewer than ``least`` cells of a block are known.
     """
     height, width, bands = now.shape
     scenes = base.shape[0]
@@ -299,7 +301,8 @@ def block_departure(now: F32, base: F32, skip: int, block: int, least: int) -> F
 
 @kernel
 def less_slow(now: F32, lattice: F32, block: int, row0: int, col0: int) -> None:
-    """Take a lattice of blocks (band, block row, block col), spread bilinearly, off ``now`` (row, col, band) in place.
+    """Take a lattice of blocks (band, block row, block col), spread bilinearly, off ``now`` (row, col,
+    band) in place.
 
     ``row0``/``col0``: where ``now`` begins, in cells of the piece to which the lattice belongs.
     """
@@ -332,13 +335,15 @@ def less_slow(now: F32, lattice: F32, block: int, row0: int, col0: int) -> None:
 def nearest_before(
     now: F32, base: F32, skip: int, step: int, aside: float, enough: float
 ) -> tuple[F32, NDArray[np.int16], NDArray[np.int8], NDArray[np.int16]]:
-    """Squared distance of every ``step``-th cell of ``now`` (row, col, band) to ``base`` (scene, row, col, band).
+    """Squared distance of every ``step``-th cell of ``now`` (row, col, band) to ``base`` (scene, row, col,
+    band).
 
-    NaN in the first band means not observed. ``skip``: a scene of ``base`` to leave out (−1: none). ``aside``: what
-    a match on a neighbour costs (a squared distance), so that a new small pit is not explained by the track beside
-    it at no price. A distance of at most ``enough`` (squared) is not improved further: such a cell is usual.
-    Returns (nearest, scene of the nearest or −1, which neighbour 0–8, number of scenes that saw the place); cells
-    that were not looked at are NaN. Above ``enough`` the earliest scene and neighbour of equal distances is taken.
+    NaN in the first band means not observed. ``skip``: a scene of ``base`` to leave out (−1: none).
+    ``aside``: what a match on a neighbour costs (a squared distance), so that a new small pit is not
+    explained by the track beside it at no price. A distance of at most ``enough`` (squared) is not improved
+    further: such a cell is usual. Returns (nearest, scene of the nearest or −1, which neighbour 0–8, number
+    of scenes that saw the place); cells that were not looked at are NaN. Above ``enough`` the earliest
+    scene and neighbour of equal distances is taken.
     """
     rows, cols, bands = now.shape
     scenes = base.shape[0]
@@ -420,10 +425,11 @@ def lie_of_land(
 ) -> tuple[F32, F32, F32, NDArray[np.int16]]:
     """(NDVI lower tenth, upper tenth, share of looks that were open water, number of looks), each (row, col).
 
-    ``stack`` (scene, band, row, col), ``tables`` (scene, band, count): normalised reflectance. Water is dark beyond
-    the red and darker there than in the ``short`` band (green, else blue); ``swir1`` is −1 where absent.
+    ``stack`` (scene, band, row, col), ``tables`` (scene, band, count): normalised reflectance. Water is
+    dark beyond the red and darker there than in the ``short`` band (green, else blue); ``swir1`` is −1
+    where absent.
     """
-    scenes, bands, height, width = stack.shape
+    scenes, _, height, width = stack.shape
     low = np.full((height, width), np.float32(np.nan), np.float32)
     high = np.full((height, width), np.float32(np.nan), np.float32)
     wet = np.zeros((height, width), np.float32)

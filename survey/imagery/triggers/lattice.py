@@ -1,4 +1,5 @@
-"""Slow fields over a scene: one robust value per block of cells, smoothed, and spread to the cells by kernels.
+"""Slow fields over a scene: one robust value per block of cells, smoothed, and spread to the cells by
+kernels.
 
 Blocks are counted from the corner of the whole grid, so a tile that brings its neighbours' blocks as a halo
 gets the very values that the whole scene would.
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 
 def smooth_known(lattice: NDArray[np.float32], otherwise: float) -> NDArray[np.float32]:
-    """Mean of each block and its eight neighbours, weighted 4-2-1, over those that are known; ``otherwise`` where
-    none is. Takes (…, block row, block col)."""
+    """Mean of each block and its eight neighbours, weighted 4-2-1, over those that are known; ``otherwise``
+    where none is. Takes (…, block row, block col)."""
     known = ~np.isnan(lattice)
     value = np.where(known, lattice, 0.0).astype(np.float64)
     weight = known.astype(np.float64)

@@ -47,7 +47,8 @@ class Line:
 
 
 PRIOR_GAIN, PRIOR_OFFSET, PRIOR_CELLS = 0.10, 0.015, 200.0
-"""Atmospherically corrected scenes differ by about this much (1 σ); the data must outweigh ``PRIOR_CELLS`` cells."""
+"""Atmospherically corrected scenes differ by about this much (1 σ); the data must outweigh ``PRIOR_CELLS``
+cells."""
 
 
 def robust_line(now: NDArray[np.float32], reference: NDArray[np.float32]) -> tuple[float, float, float]:
@@ -117,7 +118,8 @@ def whitener(residuals: NDArray[np.float32], floor: float = 0.012) -> NDArray[np
 
 @lru_cache(maxsize=80)
 def log_tables(line: Line) -> NDArray[np.float32]:
-    """(band, count): ln(ρ' + ρ₀) of every count, ρ' being the reflectance as the reference would have seen it."""
+    """(band, count): ln(ρ' + ρ₀) of every count, ρ' being the reflectance as the reference would have seen
+    it."""
     return to_log(reflectance_tables(line))
 
 

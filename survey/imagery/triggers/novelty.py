@@ -1,8 +1,8 @@
 """A spectrum never seen here: the distance of each cell to everything its place has looked like before.
 
-"Here" is the cell and its eight neighbours, so that half a cell of misplacement, and an edge that wanders, are
-not new. "Before" is every clear baseline scene. Crops, ploughing, dry and wet seasons are thereby known ground.
-What a whole neighbourhood does at once (drought, haze, a low sun) is taken off first.
+"Here" is the cell and its eight neighbours, so that half a cell of misplacement, and an edge that wanders,
+are not new. "Before" is every clear baseline scene. Crops, ploughing, dry and wet seasons are thereby known
+ground. What a whole neighbourhood does at once (drought, haze, a low sun) is taken off first.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def material(
     cols: NDArray[np.intp],
     settings: TriggerSettings,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.uint8]]:
-    """What the given cells are made of: reflectances now and in the nearest history (n, band), whether they are
-    exposed rather than leafy, and their flags."""
+    """What the given cells are made of: reflectances now and in the nearest history (n, band), whether they
+    are exposed rather than leafy, and their flags."""
     now = unwhitened(new.now[rows, cols], matrix)
     match = unwhitened(new.match(rows, cols), matrix)
     noise = np.maximum(0.03 * match, 0.01)

@@ -1,7 +1,7 @@
 """What distance ordinary ground shows, and how rare a distance is: the p-value of a novelty.
 
-Every baseline scene is held against all the others, as if it were new. That is the law of ordinary novelty for
-this place, sensor and length of history, per kind of land; no distribution is assumed. Counts are whole
+Every baseline scene is held against all the others, as if it were new. That is the law of ordinary novelty
+for this place, sensor and length of history, per kind of land; no distribution is assumed. Counts are whole
 numbers, so that tables of pieces add up exactly.
 """
 
@@ -69,7 +69,8 @@ class NullTable:
 
 
 def scene_law(distance: NDArray[np.float32], bands: int) -> tuple[float, float]:
-    """(scale, degrees of freedom) of the χ law of unchanged ground, from the lower part of one scene's distances.
+    """(scale, degrees of freedom) of the χ law of unchanged ground, from the lower part of one scene's
+    distances.
 
     With a single earlier scene there is no history to learn from. Most ground did not change, so the quartile
     and the median of the scene's own distances tell their law (an empirical null, Efron 2004):

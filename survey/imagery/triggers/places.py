@@ -1,4 +1,5 @@
-"""Where an object lies: lease, buffer, ring, beyond; nearest lease; and how much lies outside beyond doubt."""
+"""Where an object lies: lease, buffer, ring, beyond; nearest lease; and how much lies outside beyond
+doubt."""
 
 from __future__ import annotations
 
@@ -133,7 +134,8 @@ class Places:
 
 
 def outline(cells: NDArray[np.int64], grid: Grid) -> Geometry:
-    """The polygon of cells given by flat index in ``grid``, metres; cells that touch at a corner stay apart."""
+    """The polygon of cells given by flat index in ``grid``, metres; cells that touch at a corner stay
+    apart."""
     import shapely
 
     rows, cols = cells // grid.width, cells % grid.width

@@ -1,7 +1,7 @@
 """What one scene says of one piece of ground, small enough to be kept for ever.
 
-Where the ground was seen, and the few cells that looked like nothing before: how rare, which spectrum, and what
-had been there. All later reasoning works on these, so that a scene is read once.
+Where the ground was seen, and the few cells that looked like nothing before: how rare, which spectrum, and
+what had been there. All later reasoning works on these, so that a scene is read once.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ class TriggerSettings:
     grow: float = knob(1.0, "log10 evidence of a cell that belongs to an object")
     seed: float = knob(
         2.0,
-        "log10 evidence that starts an object: one false start per cell in 100 looks by Ville's bound; size, repetition, class follow",
+        "log10 evidence that starts an object: one false start per cell in 100 looks by Ville's bound; "
+        "size, repetition and class follow",
     )
     steady: float = knob(
         0.45, "two cloud-like looks are one thing if they differ by less than this part of their novelty"
@@ -52,6 +53,9 @@ class TriggerSettings:
     confirm_p: float = knob(0.5, "least calibrated probability of excavation, outside lease + 100 m")
     confirm_p_near: float = knob(0.4, "the same within lease + 100 m, where digging is likelier")
     report_p: float = knob(0.25, "less probable objects are listed as dismissed, with their reason")
+    report_p_short: float = knob(
+        0.4, "the same where a short history cannot confirm: what is listed is all there is to act on"
+    )
     fade_looks: float = knob(3, "clear looks without a detection after which a trigger fades")
     close_looks: float = knob(6, "after which it is closed")
 

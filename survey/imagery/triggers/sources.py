@@ -24,15 +24,16 @@ class SceneSource(Protocol):
         """SHA-256 of everything that was delivered as this scene."""
 
     def read(self, piece: Grid) -> NDArray[np.uint16]:
-        """(band, row, col) reflectance of a piece of the watch grid in counts of ``UNIT``; 0 in every band where
-        nothing was measured."""
+        """(band, row, col) reflectance of a piece of the watch grid in counts of ``UNIT``; 0 in every band
+        where nothing was measured."""
 
     def read_clear(self, piece: Grid) -> NDArray[np.bool_] | None:
         """The delivered mask, True = clear; None without a mask."""
 
 
 def to_counts(reflectance: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Counts of reflectance (band, row, col); a cell that lacks a band has none. Nothing measured is below 1."""
+    """Counts of reflectance (band, row, col); a cell that lacks a band has none. Nothing measured is below
+    1."""
     seen = np.isfinite(reflectance).all(axis=0)
     counts = np.clip(np.rint(np.where(seen, reflectance, 0.0) / UNIT), 1, 65535).astype(np.uint16)
     return np.where(seen, counts, np.uint16(0))

@@ -15,8 +15,8 @@ from survey.imagery.triggers.product import Product
 class Support:
     """``cell`` (n,) flat indices in the watch grid, ascending. Per date (t) and cell (n):
 
-    ``seen`` (clear look), ``at`` index into the candidate table (−1: nothing unusual). The table holds what the
-    products kept, row for row.
+    ``seen`` (clear look), ``at`` index into the candidate table (−1: nothing unusual). The table holds what
+    the products kept, row for row.
     """
 
     width: int
@@ -37,7 +37,8 @@ class Support:
 
 
 def gather(days: Sequence[Sequence[Product]], width: int, bands: int) -> Support:
-    """``days``: for each observed date in order, the products of its tiles (any order, together the whole area)."""
+    """``days``: for each observed date in order, the products of its tiles (any order, together the whole
+    area)."""
     tables: dict[str, list[NDArray[np.generic]]] = {
         n: [] for n in ("log10_p", "distance", "flags", "land", "now", "match", "usual", "green", "wet_share")
     }

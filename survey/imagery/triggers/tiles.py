@@ -18,8 +18,8 @@ from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.sources import SceneSource
 
 HALO = 128
-"""Cells that a tile borrows from its neighbours: two blocks of the slow field, and before them two blocks of haze
-and the surroundings of a cloud. With it a tile gives exactly what the whole area would."""
+"""Cells that a tile borrows from its neighbours: two blocks of the slow field, and before them two blocks
+of haze and the surroundings of a cloud. With it a tile gives exactly what the whole area would."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Objects through time: who is who from date to date, what was seen of each, and the state it is in.
 
-The dates are walked in order, each time with nothing but what was known by then. So a weekly run and a run over
-the whole year agree, and a scene that arrives late takes its place in the order.
+The dates are walked in order, each time with nothing but what was known by then. So a weekly run and a run
+over the whole year agree, and a scene that arrives late takes its place in the order.
 """
 
 from __future__ import annotations

@@ -51,7 +51,8 @@ class Event:
 def blob(
     rng: np.random.Generator, shape: tuple[int, int], centre: tuple[float, float], area: float, rough: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Fine cells (rows, cols) of an uneven round shape of ``area`` fine cells, and 0–1 distance from its core."""
+    """Fine cells (rows, cols) of an uneven round shape of ``area`` fine cells, and 0–1 distance from its
+    core."""
     radius = math.sqrt(area / math.pi)
     reach = int(radius * 2.4) + 4
     r0, c0 = int(centre[0]), int(centre[1])
@@ -93,8 +94,8 @@ def box(
 def new_pit(
     rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int
 ) -> Event:
-    """A pit: floor and faces of fresh rock or subsoil, a shaded wall, spoil; grows at once, in steps or steadily;
-    some fill with water in the rains."""
+    """A pit: floor and faces of fresh rock or subsoil, a shaded wall, spoil; grows at once, in steps or
+    steadily; some fill with water in the rains."""
     area = area_m2 / land.cell_m**2
     rows, cols, depth = blob(rng, land.shape, centre, area, rng.uniform(0.1, 0.35))
     n = len(rows)
@@ -189,7 +190,8 @@ def clearing(
 def construction(
     rng: np.random.Generator, land: Land, centre: tuple[float, float], area_m2: float, day: int, days: int
 ) -> Event:
-    """A yard is levelled, then roofs and concrete stand in it. Solar parks and plastic houses are of this kind."""
+    """A yard is levelled, then roofs and concrete stand in it. Solar parks and plastic houses are of this
+    kind."""
     area = area_m2 / land.cell_m**2
     rows, cols, u, v = box(rng, land.shape, centre, area)
     style = str(rng.choice(["houses", "shed", "solar", "plastic"], p=[0.5, 0.3, 0.1, 0.1]))

@@ -1,4 +1,5 @@
-"""How the satellite sees the land: blur, a grid that is not quite in place, gain, haze, cloud, shadow, noise."""
+"""How the satellite sees the land: blur, a grid that is not quite in place, gain, haze, cloud, shadow,
+noise."""
 
 from __future__ import annotations
 
@@ -86,7 +87,7 @@ def draw_sky(rng: np.random.Generator, cells: int, sensor: Sensor, wetness: floa
     if rng.random() < 0.25:  # a thin veil
         cloud = np.maximum(cloud, np.clip(0.12 + 0.10 * fractal(rng, shape, 3.6), 0.0, 0.4))
     away, side = rng.uniform(8.0, 45.0), rng.uniform(-0.9, 0.9)
-    drop = int(round(-away * math.cos(side))), int(round(-away * math.sin(side)))
+    drop = round(-away * math.cos(side)), round(-away * math.sin(side))
     shadow = np.zeros(shape)
     padded = np.pad(cloud, 60, mode="reflect" if cells > 60 else "edge")
     shadow = padded[60 - drop[0] : 60 - drop[0] + cells, 60 - drop[1] : 60 - drop[1] + cells]
@@ -126,7 +127,8 @@ def observe(
 def delivered_mask(
     rng: np.random.Generator, sky: Sky, sensor: Sensor, bright: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
-    """1 clear, 2 cloud, 3 shadow: as a provider makes it, missing thin cloud and now and then a bright floor."""
+    """1 clear, 2 cloud, 3 shadow: as a provider makes it, missing thin cloud and now and then a bright
+    floor."""
     level = 0.12 if rng.random() > sensor.mask_misses else rng.uniform(0.2, 0.45)
     out = np.ones(sky.cloud.shape, np.uint8)
     out[sky.shadow > level * 1.5] = 3

@@ -159,14 +159,16 @@ def simulate(plan: Plan) -> Series:
             if spot is None:
                 continue
             make = {
-                "clearing": lambda: happen.clearing(rng, land, spot, area, when(), days),
-                "construction": lambda: happen.construction(
+                "clearing": lambda spot=spot, area=area: happen.clearing(rng, land, spot, area, when(), days),
+                "construction": lambda spot=spot, area=area: happen.construction(
                     rng, land, spot, min(area, 12000.0), when(), days
                 ),
-                "burn": lambda: happen.burn(rng, land, spot, area * 2, when(), days),
-                "pond": lambda: happen.pond(rng, land, spot, min(area, 6000.0), when(), days),
-                "road": lambda: happen.road(rng, land, spot, when(), days),
-                "field use": lambda: happen.field_use(rng, land, spot, when(), days),
+                "burn": lambda spot=spot, area=area: happen.burn(rng, land, spot, area * 2, when(), days),
+                "pond": lambda spot=spot, area=area: happen.pond(
+                    rng, land, spot, min(area, 6000.0), when(), days
+                ),
+                "road": lambda spot=spot, area=area: happen.road(rng, land, spot, when(), days),
+                "field use": lambda spot=spot, area=area: happen.field_use(rng, land, spot, when(), days),
             }[kind]
             settle(make())
     # The baseline has its own fires and clearings: history is not clean either.
@@ -217,7 +219,9 @@ def simulate(plan: Plan) -> Series:
     first_watch = taken_days[1] if plan.pair else watch_from
     changes = []
     for event in happenings:
-        if (event.start_day >= first_watch and not plan.pair) or (plan.pair and taken_days[0] < event.start_day <= taken_days[1]):
+        if (event.start_day >= first_watch and not plan.pair) or (
+            plan.pair and taken_days[0] < event.start_day <= taken_days[1]
+        ):
             pass
         else:
             continue
