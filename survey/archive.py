@@ -51,6 +51,70 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class Lock:
+    """A lock file that one process holds; the kernel drops it with the process, however that ends.
+
+    Raises
+    ------
+    OutputError
+        Another process holds it: "another ``what``".
+    OSError
+        The file cannot be made.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        self._path = path
+        while True:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(handle, 200).decode("utf-8", "replace").strip()
+                os.close(handle)
+                raise OutputError(
+                    f"another {what}" + (f" ({holder})" if holder.isprintable() and holder else ""),
+                    mend="Wait until it has ended, or choose another folder with --out.",
+                ) from None
+            except OSError:
+                os.close(handle)
+                raise
+            # The former holder may have removed the file between our open and our lock.
+            try:
+                same = os.path.samestat(os.fstat(handle), os.stat(path))
+            except FileNotFoundError:
+                same = False
+            if same:
+                break
+            os.close(handle)
+        os.ftruncate(handle, 0)
+        # Without room on the disk even this note may fail; the lock holds all the same.
+        with contextlib.suppress(OSError):
+            os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        self._handle: int | None = handle
+
+    def release(self) -> None:
+        if self._handle is not None:
+            # Removed while still held, so that nobody can lock a file that is no longer there.
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+            os.close(self._handle)
+            self._handle = None
+
+
+@contextlib.contextmanager
+def writable(out: Path) -> Iterator[None]:
+    """Failures of the disk inside are told as those of the folder of results.
+
+    Raises
+    ------
+    OutputError
+    """
+    try:
+        yield
+    except OSError as error:
+        raise refusal(out, error) from error
+
+
 class RunFolder:
     """The folder of one run, as a context: left without an error it is in place, otherwise it never was.
 
@@ -90,14 +154,14 @@ class RunFolder:
         self._force = force
         self._certain = certain
         self._partial: Path | None = None
-        self._lock: int | None = None
+        self._lock: Lock | None = None
         self._made: list[Path] = []
 
     # -- life ------------------------------------------------------------------------------------------
     def __enter__(self) -> Self:
         try:
             self._made = _make_folders(self.out)
-            self._take_lock()
+            self._lock = Lock(self.out / f".{self.job_id}{_LOCK}", f'run is writing "{self.job_id}"')
             self._recover()
             self._look_at_former()
             if self.up_to_date is None:
@@ -212,37 +276,6 @@ class RunFolder:
         self.up_to_date = (self.target / RECORD).read_text(encoding="utf-8")
 
     # -- locks and left-overs ------------------------------------------------------------------------------
-    def _take_lock(self) -> None:
-        path = self.out / f".{self.job_id}{_LOCK}"
-        while True:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.read(handle, 200).decode("utf-8", "replace").strip()
-                os.close(handle)
-                raise OutputError(
-                    f'another run is writing "{self.job_id}"'
-                    + (f" ({holder})" if holder.isprintable() and holder else ""),
-                    mend="Wait until it has ended, or choose another folder with --out.",
-                ) from None
-            except OSError:
-                os.close(handle)
-                raise
-            # The former holder may have removed the file between our open and our lock.
-            try:
-                same = os.path.samestat(os.fstat(handle), os.stat(path))
-            except FileNotFoundError:
-                same = False
-            if same:
-                break
-            os.close(handle)
-        os.ftruncate(handle, 0)
-        # Without room on the disk even this note may fail; the lock holds all the same.
-        with contextlib.suppress(OSError):
-            os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
-        self._lock = handle
-
     def _recover(self) -> None:
         """Clear what a run that was killed left behind; the lock says that nobody is at work."""
         for former in self._hidden(_FORMER):
@@ -270,10 +303,7 @@ class RunFolder:
 
     def _release(self) -> None:
         if self._lock is not None:
-            # Removed while still held, so that nobody can lock a file that is no longer there.
-            with contextlib.suppress(OSError):
-                os.unlink(self.out / f".{self.job_id}{_LOCK}")
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
     # -- faults --------------------------------------------------------------------------------------------
@@ -297,10 +327,15 @@ class RunFolder:
         return self._partial is not None and str(name).startswith(str(self._partial))
 
     def _refusal(self, error: OSError) -> OutputError:
-        why, mend = _REASONS.get(
-            error.errno or 0, (error.strerror or str(error), "Choose another folder with --out.")
-        )
-        return OutputError(f"results cannot be written to {self.out.name or self.out}: {why}", mend=mend)
+        return refusal(self.out, error)
+
+
+def refusal(out: Path, error: OSError) -> OutputError:
+    """Why nothing can be written into the folder of results, and what to do."""
+    why, mend = _REASONS.get(
+        error.errno or 0, (error.strerror or str(error), "Choose another folder with --out.")
+    )
+    return OutputError(f"results cannot be written to {out.name or out}: {why}", mend=mend)
 
 
 # -- reading runs --------------------------------------------------------------------------------------------

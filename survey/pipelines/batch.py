@@ -12,14 +12,15 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from survey.archive import Lock, writable
 from survey.blocks import available_bytes, available_cores
-from survey.errors import EngineError, JobError, SurveyError
+from survey.errors import EngineError, JobError, OutputError, SurveyError
 from survey.pipelines.batch_plan import Grant, Need, grant, need_of
 from survey.pipelines.batch_report import COLUMNS, Row, write_summary
 from survey.pipelines.batch_view import Silent, view_for
@@ -27,6 +28,7 @@ from survey.pipelines.batch_worker import News, Order, Outcome, serve
 from survey.pipelines.commands import PIPELINES, Terminated, explained, load_for, pipeline
 from survey.pipelines.job import Job
 from survey.pipelines.options import Options
+from survey.pipelines.scratch import remove_part
 
 __all__ = ["COLUMNS", "Batch", "Row", "collect", "run_batch"]
 
@@ -37,6 +39,10 @@ GRACE_SECONDS = 20
 TRIES = 2
 """A job whose process died is tried again by itself; then it is what kills the process."""
 JOBS_PER_PROCESS = 40
+LEDGER_SECONDS = 60
+"""So often the table is written while a long batch runs: a machine that loses its power leaves one behind."""
+LOCK = ".~batch~lock"
+"""No job id begins so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,8 @@ class Batch:
     """All jobs, what needs a person first."""
 
     rows: tuple[Row, ...]
-    table: Path
+    table: Path | None
+    """Where ``batch.csv`` lies; None if it could not be written."""
 
     @property
     def failed(self) -> int:
@@ -59,7 +66,8 @@ class Batch:
         lines.append(
             f"{len(self.rows)} jobs: {done} done{before}, {self.failed} failed; {breached} with breaches."
         )
-        lines.append(f"Summary: {self.table.with_name('batch.html')}")
+        if self.table is not None:
+            lines.append(f"Summary: {self.table.with_name('batch.html')}")
         return "\n".join(lines)
 
 
@@ -124,6 +132,23 @@ def run_batch(paths: Sequence[Path], command: str, options: Options) -> Batch:
     jobs: list[tuple[Path, Job | SurveyError]] = [(path, _loaded(command, path, options)) for path in paths]
     _refuse_twins(jobs)
     pipeline(command)  # an installation without it says so once
+    with _alone_in(options.out):
+        return _run(jobs, command, options)
+
+
+@contextlib.contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """One batch at a time writes the table of a folder; single jobs are kept apart by locks of their own."""
+    with writable(out):
+        out.mkdir(parents=True, exist_ok=True)
+        lock = Lock(out / LOCK, f'batch is writing into "{out.name or out}"')
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _run(jobs: Sequence[tuple[Path, Job | SurveyError]], command: str, options: Options) -> Batch:
     tasks, rows = [], []
     for path, job in jobs:
         if isinstance(job, Job):
@@ -131,7 +156,14 @@ def run_batch(paths: Sequence[Path], command: str, options: Options) -> Batch:
         else:
             rows.append(Row(path.stem, path.name, "failed", message=str(job)))
     stopped: BaseException | None = None
-    crew = _Crew(command, options, tasks, view_for(options.verbosity, len(tasks)))
+    title = f"survey {command}: {len(jobs)} jobs"
+
+    def ledger() -> None:
+        now = [task.row or _row_now(task) for task in tasks]
+        with contextlib.suppress(OutputError):
+            write_summary(_sorted(rows + now), options.out, f"{title}, still at work")
+
+    crew = _Crew(command, options, tasks, view_for(options.verbosity, len(tasks)), ledger)
     try:
         crew.work()
     except (KeyboardInterrupt, Terminated) as error:
@@ -139,18 +171,36 @@ def run_batch(paths: Sequence[Path], command: str, options: Options) -> Batch:
     finally:
         with _undisturbed():
             crew.end()
-    rows += [task.row or _open_row(task) for task in tasks]
-    rows.sort(key=lambda row: row.urgency)
-    batch = Batch(tuple(rows), write_summary(rows, options.out, f"survey {command}: {len(rows)} jobs"))
+    rows = _sorted(rows + [task.row or _open_row(task) for task in tasks])
+    try:
+        batch = Batch(tuple(rows), write_summary(rows, options.out, title))
+    except OutputError as error:
+        # The table is lost, what it says must not be.
+        raise OutputError(f"{error}\n{Batch(tuple(rows), None).told()}") from error
     if stopped is not None:
         raise stopped
     return batch
+
+
+def _sorted(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row.urgency)
 
 
 def _open_row(task: _Task) -> Row:
     if task.begun:
         return Row(task.job.id, task.path.name, "interrupted", message="Stopped while it ran; run again.")
     return Row(task.job.id, task.path.name, "not started", message="Not begun when the batch was stopped.")
+
+
+def _row_now(task: _Task) -> Row:
+    """For a table written while the batch is at work; whoever finds it later learns what to do."""
+    state = "running" if task.begun else "not started"
+    return Row(
+        task.job.id,
+        task.path.name,
+        state,
+        message="So when this was written. If the batch has ended since, it was cut off: run it again.",
+    )
 
 
 @contextlib.contextmanager
@@ -202,6 +252,7 @@ class _Crew:
     options: Options
     tasks: list[_Task]
     view: Silent
+    ledger: Callable[[], None]
     hands: list[_Hand] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -210,7 +261,7 @@ class _Crew:
         self.cores = self.options.workers or available_cores()
         self.memory = self.options.memory_bytes or int(MEMORY_SHARE * available_bytes())
         self.done = 0
-        self.began = time.monotonic()
+        self.began = self.written = time.monotonic()
 
     @property
     def busy(self) -> list[_Hand]:
@@ -229,6 +280,9 @@ class _Crew:
                 elif hand.process.sentinel in heard:
                     self._bury(hand)
             self.view.refresh()
+            if time.monotonic() - self.written > LEDGER_SECONDS:
+                self.ledger()
+                self.written = time.monotonic()
 
     # -- handing out -----------------------------------------------------------------------------------
     def _hand_out(self) -> None:
@@ -322,11 +376,13 @@ class _Crew:
         if hand.process.is_alive():
             hand.process.kill()
             hand.process.join()
+        remove_part(hand.process.pid)
         hand.pipe.close()
 
     def _bury(self, hand: _Hand) -> None:
         """A process ended that was not told to."""
         hand.process.join(GRACE_SECONDS)
+        remove_part(hand.process.pid)
         self.hands.remove(hand)
         hand.pipe.close()
         task, hand.task = hand.task, None
@@ -367,6 +423,7 @@ class _Crew:
             if hand.process.is_alive():
                 hand.process.kill()
                 hand.process.join()
+            remove_part(hand.process.pid)
             hand.pipe.close()
             hand.process.close()
 

@@ -12,18 +12,19 @@ from typing import Any
 from survey.errors import OutputError
 
 COLUMNS = (
-    "job", "file", "state", "breaches", "flags", "too_close", "not_measured", "serious_notes", "sites_outside",
-    "outside_volume_m3", "cut_m3", "fill_m3", "seconds", "message", "folder",
+    "job", "file", "state", "breaches", "flags", "too_close", "not_measured", "serious_notes",
+    "sites_outside", "outside_volume_m3", "cut_m3", "fill_m3", "seconds", "message", "folder",
 )  # fmt: skip
 
-_ORDER = {"failed": 0, "interrupted": 1, "not started": 2}
+_ORDER = {"failed": 0, "interrupted": 1, "running": 2, "not started": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """What became of one job.
 
-    ``state``: failed; interrupted or not started, when the batch was stopped; done; kept, when the very same
+    ``state``: failed; interrupted or not started, when the batch was stopped; running, in a table that is
+    written while the batch is at work; done; kept, when the very same
     run was there already.
     """
 
@@ -58,7 +59,7 @@ class Row:
     def urgency(self) -> tuple[int, int, int, float, int, int, str]:
         """What needs a person stands first."""
         return (
-            _ORDER.get(self.state, 3),
+            _ORDER.get(self.state, 4),
             -self.breaches,
             -self.flags,
             -self.outside_volume_m3,
@@ -147,7 +148,7 @@ def render(rows: Sequence[Row], out: Path, title: str) -> str:
             "jobs": len(rows),
             "done": sum(r.finished for r in rows),
             "failed": sum(r.state == "failed" for r in rows),
-            "open": sum(r.state in ("interrupted", "not started") for r in rows),
+            "open": sum(r.state in ("interrupted", "running", "not started") for r in rows),
             "breached": sum(r.breaches > 0 for r in rows),
             "outside": sum(r.sites_outside > 0 for r in rows),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
@@ -38,7 +39,9 @@ class Lines(Silent):
         self._line(f"{row.state:<6} {row.job}: {row.words()}  ({done} of {total}{rest})")
 
     def _line(self, text: str) -> None:
-        print(f"{time.monotonic() - self._since:8.1f} s  {text}", file=self._stream, flush=True)
+        # A log whose disk is full, or whose reader has gone, must not end the night.
+        with contextlib.suppress(OSError):
+            print(f"{time.monotonic() - self._since:8.1f} s  {text}", file=self._stream, flush=True)
 
 
 class Table(Silent):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from survey.pipelines.commands import Terminated, breaches, explained
 from survey.pipelines.progress import NullProgress
+from survey.pipelines.scratch import own_part, remove_own_part
 
 if TYPE_CHECKING:
     from survey.pipelines.job import Job
@@ -91,6 +92,7 @@ def serve(pipe: Connection, parent: int, command: str, where: tuple[str, str], v
     signal.signal(signal.SIGTERM, _terminated)
     if verbosity <= 0:
         _hush()
+    own_part()
     code = 0
     try:
         while (order := pipe.recv()) is not None:
@@ -101,6 +103,8 @@ def serve(pipe: Connection, parent: int, command: str, where: tuple[str, str], v
         code = 143
     with contextlib.suppress(OSError):
         pipe.close()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    remove_own_part(last=os.getppid() != parent)
     # Threads of a library that hang must not keep a process that has nothing left to do.
     sys.stdout.flush()
     sys.stderr.flush()

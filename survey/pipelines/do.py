@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
+from survey.errors import OutputError
 from survey.pipelines.batch import collect, run_batch
 from survey.pipelines.commands import BREACHES, DONE, SOME_FAILED, breaches, run_one
 from survey.pipelines.options import Options
 from survey.pipelines.progress import progress_for
+from survey.pipelines.scratch import scratch
 from survey.pipelines.summary import summary
 
 
 def do_jobs(command: str, targets: list[Path], options: Options) -> int:
     """Run ``command`` on every target; the exit code."""
     paths = collect(command, targets)
-    if paths == targets and len(paths) == 1:
-        return _do_one(command, paths[0], options)
-    return _do_batch(command, paths, options)
+    with scratch():
+        if paths == targets and len(paths) == 1:
+            return _do_one(command, paths[0], options)
+        return _do_batch(command, paths, options)
 
 
 def _do_one(command: str, path: Path, options: Options) -> int:
@@ -27,19 +31,44 @@ def _do_one(command: str, path: Path, options: Options) -> int:
     if options.json:
         from survey.record import to_json
 
-        sys.stdout.write(to_json(record))
-        sys.stdout.flush()
+        _print(to_json(record))
     elif options.verbosity >= 0:
-        print(summary(record, options.out))
+        _print(summary(record, options.out) + "\n")
     return BREACHES if breaches(command, record) else DONE
 
 
 def _do_batch(command: str, paths: list[Path], options: Options) -> int:
     batch = run_batch(paths, command, options)
     if options.json:
-        print(json.dumps([row.public() for row in batch.rows], ensure_ascii=False, indent=1))
+        _print(json.dumps([row.public() for row in batch.rows], ensure_ascii=False, indent=1) + "\n")
     elif options.verbosity >= 0:
-        print(batch.told())
+        _print(batch.told() + "\n")
     if batch.failed:
         return SOME_FAILED
     return BREACHES if any(row.breaches for row in batch.rows) else DONE
+
+
+def _print(text: str) -> None:
+    """Say how it went; a reader who has gone away does not change how it went, and so not the exit code.
+
+    Raises
+    ------
+    OutputError
+        Standard output is a file that cannot be written.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_stdout()
+    except OSError as error:
+        _close_stdout()
+        raise OutputError(
+            f"what the command says cannot be written ({error.strerror})",
+            mend="The results themselves are in place; see the folder of results.",
+        ) from error
+
+
+def _close_stdout() -> None:
+    # What is still in the buffer must not be tried again when the interpreter ends.
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115

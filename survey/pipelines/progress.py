@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -93,7 +94,9 @@ class LogProgress(NullProgress):
         self._line(name)
 
     def _line(self, message: str) -> None:
-        print(f"{time.monotonic() - self._started:8.1f} s  {message}", file=self._stream, flush=True)
+        # A log whose disk is full, or whose reader has gone, must not end the run.
+        with contextlib.suppress(OSError):
+            print(f"{time.monotonic() - self._started:8.1f} s  {message}", file=self._stream, flush=True)
 
 
 class BarProgress(NullProgress):

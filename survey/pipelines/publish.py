@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 from survey.grid import Grid
 from survey.pipelines.drawing_inputs import DrawingOptions, Epoch, LeaseShape, NamedShape, Shapes
 from survey.pipelines.drawings import derive
-from survey.pipelines.runs import write_record
+from survey.pipelines.runs import settled, write_record
 from survey.record import Finding, Record, Site, canonical
 from survey.volumetrics.coarse_sums import means
 
@@ -98,6 +98,7 @@ def finish(folder: RunFolder, record: Record, job: Job, options: Options, progre
     from survey.report import write_all
 
     formats = options.formats(record.command)
+    record = settled(folder, record)
     if formats:
         progress.stage("drawing reports")
         write_all(folder.path("results.gpkg~").parent, record, report_options(job, formats))

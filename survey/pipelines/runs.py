@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from survey import __version__
 from survey.archive import RECORD, RunFolder
@@ -84,22 +84,46 @@ def run_folder(
     return RunFolder(options.out, job.id, digest=digest, force=options.force, certain=certain)
 
 
-def write_record(folder: RunFolder, record: Record) -> Record:
-    """Write ``record.json`` as the last file, with the hashes of all others; the record as written."""
-    from survey.record import to_json
+def settled(folder: RunFolder, record: Record) -> Record:
+    """The record with its numbers rounded as they will be written, for whatever is drawn from it.
+
+    What is drawn now and what is drawn later from ``record.json`` are then the same to the last byte and name
+    one record.
+    """
+    from survey.record import from_json, to_json
 
     settings = dict(record.settings) | {"law_digest": law_digest()}
     if folder.digest is not None:
         settings["digest"] = folder.digest
-    whole = record.model_copy(
+    return from_json(to_json(record.model_copy(update={"settings": settings})))
+
+
+def write_record(folder: RunFolder, record: Record) -> Record:
+    """Write ``record.json`` as the last file, with the hashes of all others; the record as written."""
+    from survey.record import to_json
+
+    whole = settled(folder, record)
+    whole = whole.model_copy(
         update={
             "outputs": folder.outputs(),
-            "settings": settings,
             "clock": sound_clock(record.clock, time.monotonic() - folder.began),
         }
     )
+    seal = seal_of(json.loads(to_json(whole)))
+    whole = whole.model_copy(update={"settings": whole.settings | {"seal": seal}})
     folder.write_text(RECORD, to_json(whole))
     return whole
+
+
+def seal_of(raw: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a record says, but for its clock and the seal itself.
+
+    It tells a file that was damaged or edited by hand. Whoever forges one can compute it too: against that
+    stands the signature.
+    """
+    settings = {name: value for name, value in raw.get("settings", {}).items() if name != "seal"}
+    said = {name: value for name, value in raw.items() if name != "clock"} | {"settings": settings}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def sound_clock(clock: Clock, seconds: float) -> Clock:

@@ -122,6 +122,7 @@ def run_verify(
         )
     verdict = Verdict()
     record = _read(folder, verdict)
+    _seal(raw, verdict)
     _outputs(folder, raw, verdict, progress)
     if record is not None:
         _inputs(folder, record, inputs, verdict, progress)
@@ -145,6 +146,16 @@ def _read(folder: Path, verdict: Verdict) -> Record | None:
     except (OSError, ValueError, RecursionError) as error:
         verdict.problems.append(f"The record is not of this version's form: {str(error).splitlines()[0]}")
         return None
+
+
+def _seal(raw: dict[str, Any], verdict: Verdict) -> None:
+    from survey.pipelines.runs import seal_of
+
+    settings = raw.get("settings")
+    sealed = settings.get("seal") if isinstance(settings, dict) else None
+    # Records of before there were seals have none.
+    if sealed is not None and sealed != seal_of(raw):
+        verdict.problems.append("The record was edited or damaged after it was written.")
 
 
 def _outputs(folder: Path, raw: dict[str, Any], verdict: Verdict, progress: Progress) -> None:
@@ -293,9 +304,8 @@ def signature_of(folder: Path, signers: Path | None) -> str:
     found = _ssh_keygen("-Y", "find-principals", "-s", str(signature), "-f", str(signers))
     names = found.stdout.decode("utf-8", "replace").splitlines()
     for name in names if found.returncode == 0 else []:
-        looked = _ssh_keygen(
-            "-Y", "verify", "-f", str(signers), "-I", name, "-n", NAMESPACE, "-s", str(signature), stdin=content
-        )  # fmt: skip
+        by_one = ("-f", str(signers), "-I", name, "-n", NAMESPACE, "-s", str(signature))
+        looked = _ssh_keygen("-Y", "verify", *by_one, stdin=content)
         if looked.returncode == 0:
             return f"by {name}"
     return "bad"

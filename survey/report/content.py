@@ -40,6 +40,7 @@ def digest(record: Record) -> str:
     """SHA-256 of the record without its clock, and without the hashes of what is drawn from it."""
     data = canonical(record)
     del data["clock"], data["outputs"]
+    data["settings"].pop("seal", None)  # it seals those hashes too
     return hashlib.sha256(json.dumps(data, ensure_ascii=False).encode("utf-8")).hexdigest()
 
 
@@ -438,7 +439,7 @@ def settings_table(record: Record) -> list[tuple[str, str]]:
         else:
             rows.append((prefix, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
 
-    walk("", {k: v for k, v in record.settings.items() if k != "alignment_plots"})
+    walk("", {k: v for k, v in record.settings.items() if k not in ("alignment_plots", "seal")})
     return rows
 
 

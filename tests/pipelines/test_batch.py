@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from job_files import PLAIN, write_job
 
+from survey.errors import OutputError
 from survey.pipelines import commands
 from survey.pipelines.batch import collect, run_batch
 from survey.pipelines.batch_plan import Grant, Need, grant, need_of
@@ -115,7 +116,7 @@ START = (
 )
 
 
-def begin(folder: Path, *args: str) -> subprocess.Popen[str]:
+def begin(folder: Path, *args: str, before: str = "") -> subprocess.Popen[str]:
     """A batch in a process of its own: one job that waits, others beside and behind it."""
     for job_id, what in (("a", "wait a.pid"), ("b", "breach"), ("c", ""), ("d", "wait d.pid"), ("e", "")):
         job_of(folder, job_id, what)
@@ -123,7 +124,7 @@ def begin(folder: Path, *args: str) -> subprocess.Popen[str]:
         [
             sys.executable,
             "-c",
-            START,
+            f"{before}\n{START}",
             "run",
             str(folder),
             "-o",
@@ -140,12 +141,12 @@ def begin(folder: Path, *args: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(*files: Path) -> list[int]:
+def wait_for(*files: Path, read: bool = True) -> list[int]:
     deadline = time.monotonic() + 90
     while not all(f.exists() and f.read_text() for f in files):
         assert time.monotonic() < deadline, "the batch did not begin"
         time.sleep(0.02)
-    return [int(f.read_text()) for f in files]
+    return [int(f.read_text()) for f in files] if read else []
 
 
 def gone(pid: int) -> bool:
@@ -195,7 +196,51 @@ def test_a_batch_whose_parent_is_killed_leaves_no_process_and_no_half(tmp_path):
     while not all(gone(pid) for pid in pids):
         assert time.monotonic() < deadline, "a process outlived its batch"
         time.sleep(0.05)
-    assert everything(tmp_path / "runs") == ["b", "c"]
+    # The lock's file stays; nobody holds it, so the next batch takes it and removes it.
+    assert everything(tmp_path / "runs") == [".~batch~lock", "b", "c"]
+    (tmp_path / "go").touch()
+    process = begin(tmp_path)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    assert everything(tmp_path / "runs") == ["a", "b", "batch.csv", "batch.html", "c", "d", "e"]
+
+
+def test_two_batches_in_one_folder_are_kept_apart(fakes, tmp_path):
+    process = begin(tmp_path)
+    wait_for(tmp_path / "a.pid", tmp_path / "d.pid")
+    other = [job_of(tmp_path / "other", "z")]
+    with pytest.raises(OutputError, match=rf'another batch is writing into "runs" \(process {process.pid} '):
+        run_batch(other, "run", Options(out=tmp_path / "runs", workers=1, verbosity=-1))
+    assert not (tmp_path / "runs" / "z").exists()
+    process.terminate()
+    process.communicate(timeout=60)
+    assert len(table(tmp_path / "runs")) == 5
+    run_batch(other, "run", Options(out=tmp_path / "runs", workers=1, verbosity=-1))
+    assert list(table(tmp_path / "runs")) == ["z"]
+
+
+def test_a_long_batch_leaves_a_table_behind_while_it_runs(monkeypatch, tmp_path):
+    """For the machine that loses its power at three in the morning."""
+    process = begin(tmp_path, before="from survey.pipelines import batch\nbatch.LEDGER_SECONDS = 0.1")
+    wait_for(tmp_path / "a.pid", tmp_path / "d.pid", tmp_path / "runs" / "batch.html", read=False)
+    deadline = time.monotonic() + 30
+    while (states := {k: v["state"] for k, v in table(tmp_path / "runs").items()})["d"] != "running":
+        assert time.monotonic() < deadline, states
+        time.sleep(0.05)
+    process.kill()
+    process.communicate(timeout=30)
+    assert states == {"a": "running", "b": "done", "c": "done", "d": "running", "e": "not started"}
+
+
+def test_a_table_that_cannot_be_written_is_told_in_words(fakes, tmp_path):
+    (tmp_path / "runs" / "batch.csv").mkdir(parents=True)
+    (tmp_path / "runs" / "batch.csv" / "x").touch()
+    jobs = [job_of(tmp_path, "a", "die"), job_of(tmp_path, "b", "breach")]
+    with pytest.raises(OutputError, match=r"batch\.csv: the summary cannot be written") as caught:
+        run_batch(jobs, "run", Options(out=tmp_path / "runs", workers=1, verbosity=-1))
+    assert "a: the process of this job died (SIGKILL)" in str(caught.value)
+    assert "2 jobs: 1 done, 1 failed; 1 with breaches." in str(caught.value)
+    assert (tmp_path / "runs" / "b" / "record.json").exists()
 
 
 # -- what it says --------------------------------------------------------------------------------------------

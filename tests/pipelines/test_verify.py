@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from survey.pipelines.compare import run_comparison
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress
+from survey.pipelines.report import run_report
+from survey.pipelines.runs import seal_of
 from survey.pipelines.verify import run_verify
 
 
@@ -90,9 +93,42 @@ def test_an_input_that_is_no_longer_what_was_measured(job):
     assert said["inputs"]["after.tif (dem of 2025-04-20)"] == "changed"
 
 
+def edit(job: Path, change: Callable[[dict], None], *, seal: bool = False) -> None:
+    """Edit the record; with ``seal`` as somebody does who knows how it is sealed."""
+    file = job / "runs" / "S-1" / "record.json"
+    content = json.loads(file.read_text())
+    change(content)
+    if seal:
+        content["settings"]["seal"] = seal_of(content)
+    file.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+
+
+def test_a_figure_of_the_record_that_was_edited(job):
+    edit(job, lambda record: None)
+    assert verify(job)[0]
+    edit(job, lambda record: record["zones"][0].update(cut_m3=1.0))
+    stands, said = verify(job)
+    assert not stands
+    assert said["problems"] == ["The record was edited or damaged after it was written."]
+    edit(job, lambda record: record["settings"].pop("seal"))
+    assert verify(job)[0], "a record of before there were seals"
+
+
+def test_a_drawing_that_was_edited_can_be_drawn_again(job):
+    """It is told apart from what was measured, and is the same again to the last byte."""
+    run = job / "runs" / "S-1"
+    before = (run / "report.html").read_bytes()
+    (run / "report.html").write_bytes(before.replace(b"10,", b"11,"))
+    stands, said = verify(job)
+    assert stands
+    assert said["outputs"]["report.html"] == "changed"
+    run_report(run, Options(out=run.parent), NullProgress())
+    assert (run / "report.html").read_bytes() == before
+    assert verify(job)[1]["outputs"]["report.html"] == "same"
+
+
 def test_software_that_differs_is_told_and_is_no_fault(job):
-    record = job / "runs" / "S-1" / "record.json"
-    record.write_text(record.read_text().replace('"mine-survey": "', '"mine-survey": "0.0.'))
+    edit(job, lambda record: record["software"].update({"mine-survey": "0.0.1"}), seal=True)
     stands, said = verify(job)
     assert stands
     assert list(said["differs"]) == ["mine-survey"]
@@ -101,10 +137,7 @@ def test_software_that_differs_is_told_and_is_no_fault(job):
 def test_what_is_no_run_is_refused_and_names_cannot_lead_outside(job, tmp_path):
     with pytest.raises(InputRefused, match="holds no whole run"):
         run_verify(tmp_path, Options(), NullProgress())
-    record = job / "runs" / "S-1" / "record.json"
-    content = json.loads(record.read_text())
-    content["outputs"] |= {"../../after.tif": "0", "/etc/hostname": "0"}
-    record.write_text(json.dumps(content))
+    edit(job, lambda r: r["outputs"].update({"../../after.tif": "0", "/etc/hostname": "0"}), seal=True)
     stands, said = verify(job)
     assert not stands
     assert said["outputs"]["/etc/hostname"] == said["outputs"]["../../after.tif"] == "outside the run"
@@ -123,7 +156,9 @@ def test_signatures(job, tmp_path):
     signers, strangers = tmp_path / "signers", tmp_path / "strangers"
     signers.write_text(f"office@mines.example {(tmp_path / 'key.pub').read_text()}")
     strangers.write_text(f"other@mines.example {(tmp_path / 'other.pub').read_text()}")
-    assert verify(job, signers=signers) == (False, verify(job, signers=signers)[1])  # asked for, not there
+    stands, said = verify(job, signers=signers)
+    assert not stands
+    assert said["problems"] == ["A signature is asked for and there is none."]
     stands, said = verify(job, sign=tmp_path / "key")
     assert stands
     assert said["signature"].startswith("whole, by the key SHA256:")
@@ -133,15 +168,14 @@ def test_signatures(job, tmp_path):
     assert (stands, said["signature"]) == (False, "bad")
     record = job / "runs" / "S-1" / "record.json"
     plain = subprocess.run(
-        ["ssh-keygen", "-Y", "verify", "-f", signers, "-I", "office@mines.example", "-n", "mine-survey-record",
-         "-s", f"{record}.sig"],
+        ["ssh-keygen", "-Y", "verify", "-f", signers, "-I", "office@mines.example",
+         "-n", "mine-survey-record", "-s", f"{record}.sig"],
         input=record.read_bytes(), capture_output=True, check=False,
     )  # fmt: skip
     assert plain.returncode == 0, plain.stderr
     record.write_text(record.read_text() + " ")
     stands, said = verify(job)
     assert (stands, said["signature"]) == (False, "bad")
+    Path(f"{record}.sig").unlink()
     with pytest.raises(OutputError, match="cannot be signed"):
-        verify_unsigned = job / "runs" / "S-1" / "record.json.sig"
-        verify_unsigned.unlink()
         verify(job, sign=tmp_path / "no-such-key")

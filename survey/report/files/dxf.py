@@ -69,6 +69,9 @@ def dxf_text(run: RunFolder, scale: int) -> str:
             doc.header["$EXTMAX"] = (extent.east, extent.north, 0)
             middle = (extent.west + extent.east) / 2, (extent.south + extent.north) / 2
             doc.set_modelspace_vport(height=(extent.north - extent.south) * 1.1 or 100.0, center=middle)
+        # Left to itself the library lists the classes in the order of a set.
+        doc.classes.add_required_classes(doc.dxfversion)
+        doc.classes.classes = dict(sorted(doc.classes.classes.items()))
         out = io.StringIO()
         doc.write(out)
         return out.getvalue()
