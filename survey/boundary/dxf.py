@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 # How far a chord may leave its arc, in drawing units (metres).
 _SAGITTA = 0.0005
-_TYPES = ("LWPOLYLINE", "POLYLINE", "VERTEX", "SEQEND", "LINE", "ARC", "CIRCLE", "ELLIPSE", "SPLINE", "POINT")
+_TYPES = (
+    "LWPOLYLINE", "POLYLINE", "VERTEX", "SEQEND", "LINE", "ARC", "CIRCLE", "ELLIPSE", "SPLINE", "POINT",
+    "HATCH",
+)  # fmt: skip
 _MAX_CHORDS = 100_000
 _MAX_LINE = 2**20
 _MAX_TAGS = 1_000_000
@@ -136,6 +139,8 @@ def _feature(entity: Any, budget: Budget) -> Feature | None:
         x, y, z = entity.dxf.location
         budget.vertices(1)
         return Feature("", layer, points=(np.array([[x, y]]),), had_heights=z != 0)
+    if kind == "HATCH":
+        return _hatch(entity, layer, budget)
     points = []
     for x, y, z in _course(entity, kind):
         points.append((x, y, z))
@@ -154,6 +159,39 @@ def _feature(entity: Any, budget: Budget) -> Feature | None:
     if closed and len(ring) >= 3:
         return Feature("", layer, polygons=((ring,),), had_heights=heights)
     return Feature("", layer, lines=(ring,), had_heights=heights)
+
+
+def _hatch(entity: Any, layer: str, budget: Budget) -> Feature | None:
+    """A filled area: GDAL and programs built on it save polygons so. Its largest path is the outline.
+
+    Only paths of straight lines and of polylines are read: curved edges of a hatch are decoration.
+    """
+    from shapely import Polygon
+
+    rings: list[Ring] = []
+    for path in entity.paths:
+        corners = getattr(path, "vertices", None)
+        if corners is not None:
+            if any(len(c) > 2 and c[2] != 0 for c in corners):
+                return None
+            points = [(float(c[0]), float(c[1])) for c in corners]
+        else:
+            if any(type(edge).__name__ != "LineEdge" for edge in path.edges):
+                return None
+            points = [(float(e.start[0]), float(e.start[1])) for e in path.edges]
+        if len(points) >= 3:
+            budget.vertices(len(points))
+            rings.append(np.array([*points, points[0]], np.float64))
+    if not rings:
+        return None
+    sizes = [Polygon(ring).area for ring in rings]
+    outer = int(np.argmax(sizes))
+    within = [r for k, r in enumerate(rings) if k != outer]
+    shell = Polygon(rings[outer])
+    if not shell.is_valid or all(shell.covers(Polygon(r)) for r in within if Polygon(r).is_valid):
+        return Feature("", layer, polygons=((rings[outer], *within),))
+    # Paths beside each other are areas of their own.
+    return Feature("", layer, polygons=tuple((ring,) for ring in rings))
 
 
 def _course(entity: Any, kind: str) -> Iterator[Any]:

@@ -106,6 +106,12 @@ def read_checkpoints(path: str, crs: str | None, surface: Surface) -> Checkpoint
     if source is not None:
         x, y = transformer(source, surface.grid.crs_wkt).transform(x, y)
     n = len(table)
+    if n == 0:
+        raise InputRefused(
+            "holds no points below its header",
+            file=table.file,
+            mend="Fill it in, or take it out of the job.",
+        )
     return Checkpoints(
         tuple(table.text(names)) if names is not None else tuple(str(k + 1) for k in range(n)),
         np.asarray(x, np.float64),

@@ -18,6 +18,7 @@ from survey.boundary.zones import make_zones, read_polygons
 from survey.dem.align import Wishes
 from survey.errors import InputRefused
 from survey.pipelines.checkpoints import CheckpointReport, checkpoint_reports, tie_of
+from survey.pipelines.doubts import doubts, sameness
 from survey.pipelines.epochs import Opened, agreed, open_epochs, open_lease, open_registry, survey_part
 from survey.pipelines.inputs import Inputs, open_inputs
 from survey.pipelines.layers import FIXED
@@ -31,7 +32,6 @@ from survey.pipelines.record_parts import (
     zone_volumes,
 )
 from survey.pipelines.runs import engine_for, run_folder
-from survey.pipelines.sameness import sameness
 from survey.pipelines.sites import Found, dismissed_mask, make_found
 from survey.pipelines.software import software
 from survey.pipelines.tell_apart import tell_apart
@@ -146,6 +146,7 @@ def _compare(
         remarks += [r for r in agreed(before, after, job) if r not in remarks]
     engine.see([e.surface.path for e in epochs], change_parts)
     reports = checkpoint_reports(job, inputs, epochs)
+    remarks += doubts(epochs, reports, inputs)
     first = epochs[0].surface.grid
     lease = open_lease(job, inputs, first.crs_wkt)
     remarks += [r for r in lease.notes if r.severity != "info"]

@@ -1,0 +1,121 @@
+"""What a reader must know of two surveys before their difference is believed, though it can be measured.
+
+None of this refuses a comparison: each is a thing that honest filings do not show, said as a note.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from survey.forensics.dates import dates_of_file, judge_dates
+from survey.remark import Remark
+
+if TYPE_CHECKING:
+    from survey.pipelines.checkpoints import CheckpointReport
+    from survey.pipelines.epochs import Opened
+    from survey.pipelines.inputs import Inputs
+    from survey.pipelines.pair import Measurement
+
+POINTS_OFF_M = 0.5
+"""Surveys that are tied to the ground lie within decimetres of points on it."""
+
+
+def doubts(
+    epochs: Sequence[Opened], reports: Sequence[CheckpointReport], inputs: Inputs
+) -> tuple[Remark, ...]:
+    """Of each survey by itself: its dates, its orthomosaic, its check points."""
+    found: list[Remark] = []
+    for o in epochs:
+        found += _dates(o)
+        found += _ortho(o, inputs)
+    for report in reports:
+        found += _points(report)
+    return tuple(dict.fromkeys(found))
+
+
+def sameness(before: Opened, after: Opened, inputs: Inputs, m: Measurement) -> tuple[Remark, ...]:
+    """The later elevation model is the earlier one, as a file or digit for digit."""
+    one, other = (inputs.hashes.get(o.surface.name) for o in (before, after))
+    if one is not None and one == other:
+        return (
+            Remark(
+                "same-file",
+                f"{before.surface.name} and {after.surface.name} are one and the same file (SHA-256 {one}): "
+                "that nothing changed between them says nothing of the ground. Ask for the survey of "
+                f"{after.date}.",
+                "serious",
+            ),
+        )
+    if m.noise is not None and m.noise.random_m == 0 and m.noise.texture_m == 0:
+        return (
+            Remark(
+                "no-noise",
+                f"on ground that did not change, {after.surface.name} repeats {before.surface.name} digit "
+                "for digit, as two flights never do: heights of one seem to have been taken over into the "
+                "other. The intervals come from that agreement and are narrower than they should be.",
+                "serious",
+            ),
+        )
+    return ()
+
+
+def _dates(o: Opened) -> Iterable[Remark]:
+    """Dates in the elevation model that the stated day contradicts; weak signs are for ``survey check``."""
+    tags = list(o.surface.tags)
+    if o.surface.datetime and not any(k == "TIFFTAG_DATETIME" for k, _ in tags):
+        tags.append(("TIFFTAG_DATETIME", o.surface.datetime))
+    for flag in judge_dates(dates_of_file(o.surface.name, tags), o.survey.date).flags:
+        if flag.strength != "weak":
+            yield Remark("file-date", f"{flag.message} Were the two surveys swapped?", "serious")
+
+
+def _ortho(o: Opened, inputs: Inputs) -> Iterable[Remark]:
+    picture = o.ortho
+    if picture is None:
+        return
+    name = picture.name
+    hashed = inputs.hashes.get(name)
+    if name == o.surface.name or (hashed is not None and hashed == inputs.hashes.get(o.surface.name)):
+        yield Remark(
+            "ortho-is-dem",
+            f"{name}: the elevation model was sent as the orthomosaic; what grows or stands on the ground "
+            "cannot be seen in it",
+            "serious",
+        )
+        return
+    if not picture.bounds_in(o.surface.grid.crs_wkt).overlaps(o.surface.grid.bounds):
+        yield Remark(
+            "ortho-elsewhere",
+            f"{name}: the orthomosaic shows none of the ground of {o.surface.name}; changes were told apart "
+            "by their shape alone",
+            "serious",
+        )
+    elif not picture.has_rgb:
+        bands = ", ".join(picture.colours)
+        yield Remark(
+            "ortho-colours",
+            f"{name}: the orthomosaic holds no red, green and blue (it holds {bands}), so plants, water and "
+            "bare ground cannot be told apart by colour",
+        )
+
+
+def _points(report: CheckpointReport) -> Iterable[Remark]:
+    known = [c for c in (report.check, report.control) if c is not None and c.n > 0]
+    if not known:
+        yield Remark(
+            "points-elsewhere",
+            f"{report.file}: none of its {len(report.points.names)} points lies on the elevation model of "
+            f"{report.survey}; check their reference system",
+            "serious",
+        )
+        return
+    most = max(known, key=lambda c: c.n)
+    if math.isfinite(most.mean_m) and abs(most.mean_m) >= POINTS_OFF_M:
+        yield Remark(
+            "points-off",
+            f"{report.file}: the elevation model of {report.survey} lies {most.mean_m:+.2f} m off its "
+            f"{most.n} points on average; check the height reference and unit of both",
+            "serious",
+        )
