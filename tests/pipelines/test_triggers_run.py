@@ -89,6 +89,18 @@ def test_the_feed_keeps_its_schema(whole):
     assert [i["id"] for i in feed["items"]] == list(_features(out))
 
 
+def test_every_field_of_the_feed_is_explained():
+    page = (Path(__file__).parents[2] / "docs" / "TRIGGERS.md").read_text(encoding="utf-8")
+    told = page.split("<!-- feed: begin -->")[1].split("<!-- feed: end -->")[0]
+    feed, item = told.split("| field")[1:]
+    names = [
+        [line.split("`")[1] for line in part.splitlines() if line.startswith("| `")] for part in (feed, item)
+    ]
+    schema = feed_schema()
+    assert set(names[0]) == set(schema["properties"])
+    assert set(names[1]) == set(schema["$defs"]["item"]["properties"])
+
+
 def test_the_evidence_of_a_trigger_adds_up(whole, series):
     for t in whole[2].triggers["triggers"]:
         looks = t["evidence"]["looks"]
