@@ -32,6 +32,14 @@ def summary(record: Record, out: Path) -> str:
         lines += [f"  {f.citation}: {f.message}" for f in record.findings if f.verdict == "breaches"]
     if record.assessments:
         lines += ["", f"{len(record.assessments)} assessed."]
+    if record.triggers:
+        counts = record.triggers["counts"]
+        lines += [
+            "",
+            f"As of {record.triggers['as_of'] or 'no scene'}: "
+            + ", ".join(f"{count} {state}" for state, count in counts.items())
+            + f"; {len(record.triggers['dismissed'])} changes not listed.",
+        ]
     serious = [note.message for note in record.notes if note.severity == "serious"]
     if serious:
         lines += ["", *(f"Note: {message}" for message in serious)]

@@ -92,7 +92,7 @@ def test_the_feed_keeps_its_schema(whole):
 def test_every_field_of_the_feed_is_explained():
     page = (Path(__file__).parents[2] / "docs" / "TRIGGERS.md").read_text(encoding="utf-8")
     told = page.split("<!-- feed: begin -->")[1].split("<!-- feed: end -->")[0]
-    feed, item = told.split("| field")[1:]
+    feed, item = told.split("\n| field")[1:]
     names = [
         [line.split("`")[1] for line in part.splitlines() if line.startswith("| `")] for part in (feed, item)
     ]
