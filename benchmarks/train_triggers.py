@@ -33,7 +33,8 @@ LEFT_OUT = ("green_red",)
 """Not every sensor has green; its absence must not need a model of its own."""
 WHEN = (1, 2, 3, 5, 8)
 """Objects enter the fit at these numbers of detections, and at their last."""
-PENALTY = 20.0
+PENALTY = 60.0
+QUANTILES = (0.02, 0.2, 0.4, 0.6, 0.8, 0.98)
 HELD_SEEDS = 10_000
 
 
@@ -76,19 +77,45 @@ def gather(regime: str, first: int, count: int, out: Path) -> None:
     out.write_bytes(pickle.dumps(rows))
 
 
+def knots_of(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where the curve of a feature may bend: at weighted quantiles, not closer than a fiftieth of its
+    range."""
+    order = np.argsort(values, kind="stable")
+    at = np.cumsum(weight[order]) / weight.sum()
+    chosen = values[order][np.minimum(np.searchsorted(at, QUANTILES), len(values) - 1)]
+    gap = 0.02 * (chosen[-1] - chosen[0])
+    out = [chosen[0]]
+    for v in chosen[1:]:
+        if v > out[-1] + gap:
+            out.append(v)
+    return np.round(np.array(out if len(out) > 1 else [out[0], out[0] + 1.0]), 5)
+
+
+def hats(values: NDArray[np.float64], knots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, knot): weights that interpolate between the knots, level beyond them."""
+    return np.stack([np.interp(values, knots, row) for row in np.eye(len(knots))], axis=1)
+
+
 def fit_model(name: str, rows: Sequence[dict[str, Any]], features: Sequence[str], penalty: float) -> Model:
-    """Multinomial logistic regression, L2 on standardised features; a seed's objects share its weight."""
+    """Multinomial additive model: a piecewise straight curve per feature and class, with an L2 penalty on
+    their standardised bases; the objects of a seed share its weight, and each world weighs alike."""
     x = np.array([[r["features"][f] for f in features] for r in rows])
     y = np.array([CLASSES.index(r["class"]) for r in rows])
-    seeds = np.array([r["seed"] for r in rows])
+    seeds = np.array([f"{r['regime']}-{r['seed']}" for r in rows])
+    worlds = np.array([r["regime"].startswith("other-") for r in rows])
     _, number, per_seed = np.unique(seeds, return_inverse=True, return_counts=True)
     weight = (1.0 / np.sqrt(per_seed))[number]
+    for world in (False, True):
+        here = worlds == world
+        if here.any():
+            weight[here] *= 1.0 / weight[here].sum()
     weight *= len(weight) / weight.sum()
-    centre = np.average(x, axis=0, weights=weight)
-    scale = np.sqrt(np.average((x - centre) ** 2, axis=0, weights=weight)) + 1e-3
-    z = np.clip((x - centre) / scale, -4, 4)
+    knots = [knots_of(column, weight) for column in x.T]
+    basis = np.concatenate([hats(column, at) for column, at in zip(x.T, knots, strict=True)], axis=1)
+    centre = np.average(basis, axis=0, weights=weight)
+    scale = np.sqrt(np.average((basis - centre) ** 2, axis=0, weights=weight)) + 0.02
+    z = (basis - centre) / scale
     k, n, d = len(CLASSES), *z.shape
-    target = np.eye(k)[y]
 
     def loss(v: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         w, b = v[: k * d].reshape(k, d), v[k * d :]
@@ -97,12 +124,20 @@ def fit_model(name: str, rows: Sequence[dict[str, Any]], features: Sequence[str]
         p = np.exp(s)
         p /= p.sum(1, keepdims=True)
         value = -(weight * np.log(p[np.arange(n), y] + 1e-12)).sum() + 0.5 * penalty * (w**2).sum()
-        g = (p - target) * weight[:, None]
+        p[np.arange(n), y] -= 1.0
+        g = p * weight[:, None]
         return value, np.concatenate([(g.T @ z + penalty * w).ravel(), g.sum(0)])
 
-    found = minimize(loss, np.zeros(k * d + k), jac=True, method="L-BFGS-B", options={"maxiter": 800})
-    w, b = found.x[: k * d].reshape(k, d), found.x[k * d :]
-    return Model(name, tuple(features), centre, scale, w - w.mean(0), b - b.mean(), {})
+    found = minimize(loss, np.zeros(k * d + k), jac=True, method="L-BFGS-B", options={"maxiter": 250})
+    w, b = found.x[: k * d].reshape(k, d) / scale, found.x[k * d :]
+    w -= w.mean(0)
+    curves, start = [], 0
+    for at in knots:
+        part = slice(start, start + len(at))
+        # A curve is told from its own average, which is nothing.
+        curves.append(w[:, part] - (w[:, part] @ centre[part])[:, None])
+        start += len(at)
+    return Model(name, tuple(features), tuple(knots), tuple(curves), b - b.mean(), {})
 
 
 def reliability(p: NDArray[np.float64], true: NDArray[np.bool_]) -> list[dict[str, float]]:

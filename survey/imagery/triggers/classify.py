@@ -1,8 +1,9 @@
-"""What an object is, with a probability: a linear score per class over the features, turned by softmax.
+"""What an object is, with a probability: for each class a sum of one curve per feature, turned by softmax.
 
-The coefficients are data with provenance (``data/classes.json``): which simulator, seeds and objects they
-were fitted to, and how well the probabilities held on seeds that were left out. A linear score can be read
-aloud: each feature adds so much to "excavation" and so much to "clearing".
+The curves are data with provenance (``data/classes.json``): which simulators, seeds and objects they were
+fitted to, and how well the probabilities held on seeds that were left out. A sum of curves can be read aloud:
+each feature adds so much to "excavation" and so much to "clearing". Outside the range in which anything was
+seen a curve stays level: there it is no description of anything.
 """
 
 from __future__ import annotations
@@ -23,24 +24,28 @@ CLASSES = ("excavation", "clearing", "water", "built-up", "crop", "cloud remnant
 
 @dataclass(frozen=True)
 class Model:
-    """``weights`` (class, feature) for standardised features, ``bias`` (class,)."""
+    """``curves[j]`` (class, knot): what feature ``j`` adds to the score of each class at ``knots[j]``
+    (knot,), straight between; zero on the average of what it was fitted to. ``bias`` (class,)."""
 
     name: str
     features: tuple[str, ...]
-    centre: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    knots: tuple[NDArray[np.float64], ...]
+    curves: tuple[NDArray[np.float64], ...]
     bias: NDArray[np.float64]
     provenance: dict[str, Any]
 
-    def standard(self, features: dict[str, float]) -> NDArray[np.float64]:
-        raw = np.array([features[name] for name in self.features])
-        # Beyond four standard deviations a straight line is no longer a description of anything that was
-        # seen.
-        return np.clip((raw - self.centre) / self.scale, -4.0, 4.0)
+    def parts(self, features: dict[str, float]) -> NDArray[np.float64]:
+        """(feature, class): what each feature adds."""
+        out = np.empty((len(self.features), len(CLASSES)))
+        for j, (name, knots, curve) in enumerate(zip(self.features, self.knots, self.curves, strict=True)):
+            x = features[name]
+            i = min(max(int(np.searchsorted(knots, x)), 1), len(knots) - 1)
+            along = min(max((x - knots[i - 1]) / (knots[i] - knots[i - 1]), 0.0), 1.0)
+            out[j] = curve[:, i - 1] + along * (curve[:, i] - curve[:, i - 1])
+        return out
 
     def probabilities(self, features: dict[str, float]) -> dict[str, float]:
-        score = self.weights @ self.standard(features) + self.bias
+        score = self.parts(features).sum(0) + self.bias
         share = np.exp(score - score.max())
         share /= share.sum()
         return {name: float(p) for name, p in zip(CLASSES, share, strict=True)}
@@ -50,33 +55,33 @@ class Model:
 
         Against the class that is likeliest besides excavation.
         """
-        z = self.standard(features)
-        score = self.weights @ z + self.bias
-        other = 1 + int(np.argmax(score[1:]))
-        part = (self.weights[0] - self.weights[other]) * z
+        parts = self.parts(features)
+        other = 1 + int(np.argmax((parts.sum(0) + self.bias)[1:]))
+        part = parts[:, 0] - parts[:, other]
         order = np.argsort(-np.abs(part), kind="stable")[:most]
         return [(self.features[i], float(part[i])) for i in order]
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "features": list(self.features),
-            "centre": [round(float(v), 6) for v in self.centre],
-            "scale": [round(float(v), 6) for v in self.scale],
-            "weights": {
-                c: [round(float(v), 5) for v in row] for c, row in zip(CLASSES, self.weights, strict=True)
+            "bias": {c: round(float(v), 4) for c, v in zip(CLASSES, self.bias, strict=True)},
+            "features": {
+                name: {
+                    "at": [round(float(v), 5) for v in knots],
+                    **{c: [round(float(v), 4) for v in row] for c, row in zip(CLASSES, curve, strict=True)},
+                }
+                for name, knots, curve in zip(self.features, self.knots, self.curves, strict=True)
             },
-            "bias": {c: round(float(v), 5) for c, v in zip(CLASSES, self.bias, strict=True)},
             "provenance": self.provenance,
         }
 
     @classmethod
     def from_json(cls, name: str, data: dict[str, Any]) -> Model:
+        kept = data["features"]
         return cls(
             name,
-            tuple(data["features"]),
-            np.array(data["centre"]),
-            np.array(data["scale"]),
-            np.array([data["weights"][c] for c in CLASSES]),
+            tuple(kept),
+            tuple(np.array(one["at"]) for one in kept.values()),
+            tuple(np.array([one[c] for c in CLASSES]) for one in kept.values()),
             np.array([data["bias"][c] for c in CLASSES]),
             data["provenance"],
         )
