@@ -60,8 +60,10 @@ def enter() -> None:
         setenv(**SETTINGS)
 
 
-def open_dataset(path: str | os.PathLike[str], driver: str = "GTiff") -> DatasetReader:
-    """Open a local, regular file with one named driver.
+def open_dataset(
+    path: str | os.PathLike[str], driver: str = "GTiff", overview: int | None = None
+) -> DatasetReader:
+    """Open a local, regular file with one named driver; ``overview``: one of its overviews instead, from 0.
 
     Raises
     ------
@@ -81,4 +83,5 @@ def open_dataset(path: str | os.PathLike[str], driver: str = "GTiff") -> Dataset
     # Filters of warnings belong to the process, hence the lock. Missing georeference is our caller's care.
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(absolute, driver=driver)
+        choice = {} if overview is None else {"OVERVIEW_LEVEL": overview}
+        return rasterio.open(absolute, driver=driver, **choice)

@@ -168,7 +168,7 @@ def contours(
     grid: Grid,
     levels: Sequence[float],
     *,
-    tile: int = 1024,
+    tile: int = 256,
     least_length_m: float = 0.0,
 ) -> list[Contour]:
     """Contours of a surface of any size, holding one tile of it at a time.
@@ -180,7 +180,8 @@ def contours(
     levels:
         Heights to trace, metres.
     tile:
-        Cells a side of what is traced at once. The lines do not depend on it.
+        Cells a side of what is traced at once. The lines do not depend on it; a small tile is reached by few
+        of the levels, and the others cost nothing there.
     least_length_m:
         Shorter lines are left out.
     """

@@ -32,6 +32,7 @@ class Pin:
     driver: str
     bytes: int
     mtime_ns: int
+    overview: int | None = None  # one of the file's overviews, for pictures only
 
     @classmethod
     def of(cls, path: str | os.PathLike[str], driver: str, name: str | None = None) -> Pin:
@@ -72,7 +73,7 @@ def dataset(pin: Pin) -> DatasetReader:
             mend="Run again when nothing writes to it.",
         )
     try:
-        opened = open_dataset(pin.path, pin.driver)
+        opened = open_dataset(pin.path, pin.driver, pin.overview)
     except (OSError, RasterioError) as error:
         raise InputRefused(f"cannot be opened any more ({error})", file=pin.name) from error
     kept[pin] = opened

@@ -74,7 +74,9 @@ def add_layers(path: Path, layers: Sequence[Layer], crs_wkt: str) -> None:
     """Write ``layers`` beside those that a GeoPackage has; names must be new."""
     import pyogrio
 
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _EPOCH})
+    # The run folder is flushed to disk as a whole when it is put in place; SQLite need not wait for the disk
+    # after each of its many small transactions.
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _EPOCH, "OGR_SQLITE_SYNCHRONOUS": "OFF"})
     try:
         for layer in layers:
             _write(path, layer, crs_wkt)
@@ -85,7 +87,7 @@ def add_layers(path: Path, layers: Sequence[Layer], crs_wkt: str) -> None:
             mend="Is the disk full, or the folder write-protected?",
         ) from error
     finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None, "OGR_SQLITE_SYNCHRONOUS": None})
 
 
 def _write(path: Path, layer: Layer, crs_wkt: str) -> None:
@@ -193,6 +195,7 @@ def add_styles(path: Path, styles: Mapping[str, str]) -> None:
     if not path.exists():
         return
     with sqlite3.connect(path) as base:
+        base.execute("PRAGMA synchronous = OFF")
         base.execute("DROP TABLE IF EXISTS layer_styles")
         base.execute(
             "CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "
