@@ -18,6 +18,7 @@ from survey.errors import InputRefused
 from survey.quantity import Z95
 from survey.volumetrics.base import operators as op
 from survey.volumetrics.base import trial
+from survey.volumetrics.base.doubtful import doubtful
 from survey.volumetrics.base.frame import Frame, make_frame, refine
 from survey.volumetrics.base.ring import Ring, find_ring
 
@@ -91,6 +92,7 @@ def rebuild(
     ground: NDArray[np.bool_] | None = None,
     touched: NDArray[np.bool_] | None = None,
     origin: tuple[int, int] = (0, 0),
+    pit: bool | None = None,
 ) -> Base:
     """Rebuild the ground under an outline from the ring around it.
 
@@ -111,6 +113,8 @@ def rebuild(
         Cells where a base is wanted, if more than the outline touches.
     origin:
         Absolute (row, col) of the piece on the job grid.
+    pit:
+        True a pit, False a stock, None: the ground tells.
 
     Raises
     ------
@@ -123,7 +127,11 @@ def rebuild(
     wanted = weight > 0 if touched is None else touched | (weight > 0)
     frame = _framed(heights, weight, usable, wanted, cell_east, cell_north, origin)
     surface = _block_means(heights, known, frame)
-    ring = find_ring(frame, surface)
+    free = (usable if ground is None else ground) & known & ~wanted
+    terrain = make_frame(
+        heights, weight * 0 + wanted, free, cell_east, cell_north, origin=origin, factor=frame.factor
+    )
+    ring = find_ring(frame, surface, pit=pit)
     if np.count_nonzero(ring.wide) < 6:
         raise InputRefused(
             "no natural ground was measured around the outline",
@@ -131,10 +139,6 @@ def rebuild(
             mend="Give an earlier survey, a base surface or a base level, or survey the ground around it.",
         )
     operators, refused = _operators(frame, ring)
-    free = (usable if ground is None else ground) & known & ~wanted
-    terrain = make_frame(
-        heights, weight * 0 + wanted, free, cell_east, cell_north, origin=origin, factor=frame.factor
-    )
     places, errors = _tried(frame, terrain, ring, operators, method)
     source = "trials"
     if places.effective < _LEAST_EFFECTIVE:
@@ -145,7 +149,8 @@ def rebuild(
             places, errors, source = *carried, "smaller copies"
         else:
             source = "spread of methods"
-    return _decide(frame, ring, operators, refused, places, errors, source, method, z.shape)
+    wider = doubtful(frame, terrain, ring, surface)
+    return _decide(frame, ring, wider, operators, refused, places, errors, source, method, z.shape)
 
 
 # -- stage -------------------------------------------------------------------------------------------
@@ -181,7 +186,9 @@ def _block_means(z: NDArray[np.float64], known: NDArray[np.bool_], frame: Frame)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan) + level
 
 
-def _operators(frame: Frame, ring: Ring) -> tuple[dict[str, op.Operator], dict[str, str]]:
+def _operators(
+    frame: Frame, ring: Ring, wanted: tuple[str, ...] = METHODS
+) -> tuple[dict[str, op.Operator], dict[str, str]]:
     makers = {
         "plane": lambda: op.trend(frame, ring.wide, 1, "plane"),
         "smooth trend": lambda: op.trend(frame, ring.wide, 2, "smooth trend"),
@@ -195,6 +202,8 @@ def _operators(frame: Frame, ring: Ring) -> tuple[dict[str, op.Operator], dict[s
     made: dict[str, op.Operator] = {}
     refused: dict[str, str] = {}
     for name, make in makers.items():
+        if name not in wanted:
+            continue
         try:
             if name in ("natural neighbour", "TIN", "Laplace") and ring.share < _CLOSED:
                 raise op.NotPossible("the natural rim does not close around the outline")
@@ -307,6 +316,7 @@ def _spread(errors: NDArray[np.float64]) -> NDArray[np.float64]:
 def _decide(
     frame: Frame,
     ring: Ring,
+    wider: Ring | None,
     operators: dict[str, op.Operator],
     refused: dict[str, str],
     places: trial.Places,
@@ -358,6 +368,14 @@ def _decide(
         grain = ring.noise_m if np.isfinite(ring.noise_m) else 0.0
         # Half the greatest difference to another method, and no less than the ring's own scatter allows.
         sigma, dof = max(0.5 * spread, 0.5 * grain * frame.area_m2), 4.0
+    either_m3 = _either(frame, wider, chosen, bases[chosen])
+    if either_m3 > sigma / 4:
+        remarks.append(
+            "Part of the ground beside the outline lies off the rest by no more than undisturbed ground near "
+            f"by does; whether it is natural makes {2 * either_m3:.0f} m³, and half of that was added to the "
+            "uncertainty (1 σ)."
+        )
+    sigma = float(np.hypot(sigma, either_m3))
     if source == "smaller copies":
         dof = max(min(dof, 6.0), 2.0)
         remarks.append(
@@ -400,6 +418,18 @@ def _decide(
         ring=ring,
         remarks=tuple(remarks),
     )
+
+
+def _either(frame: Frame, wider: Ring | None, chosen: str, base: NDArray[np.float64]) -> float:
+    """Half of what the volume changes if the doubtful part of the ring is natural, m³."""
+    if wider is None:
+        return 0.0
+    made, _ = _operators(frame, wider, (chosen,) if chosen != LOWEST else ())
+    if chosen not in made:
+        return 0.0
+    other = made[chosen].heights(frame.z[made[chosen].ring])
+    weights = frame.weight[frame.inside]
+    return 0.5 * abs(float(np.sum(weights * (other - base)))) * frame.cell_east * frame.cell_north
 
 
 def _chosen_blind(names: list[str], errors: NDArray[np.float64]) -> float:
