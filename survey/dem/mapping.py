@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,10 @@ NODE_CELLS = 64
 
 @dataclass(frozen=True, slots=True)
 class Taps:
-    """For each target index: first source index and weights, which sum to one. Unused taps weigh zero."""
+    """For each target index: first source index and weights, which sum to one. Unused taps weigh zero.
+
+    The arrays are shared: tiles of one row or column ask for the same. Nobody writes to them.
+    """
 
     first: NDArray[np.int64]  # (n,)
     count: NDArray[np.int64]  # (n,)
@@ -48,7 +52,13 @@ class Taps:
         """One past the last source index touched."""
         return int((self.first + self.count).max())
 
+    @property
+    def unit(self) -> bool:
+        """Whether every target cell takes the same share of the next source cells."""
+        return bool((np.diff(self.first) == 1).all() and (self.weight == self.weight[0]).all())
 
+
+@lru_cache(maxsize=256)
 def taps(target0: int, n: int, origin: float, ratio: float) -> Taps:
     """Weights of source samples for ``n`` target cells from absolute index ``target0``.
 

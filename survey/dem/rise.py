@@ -78,11 +78,7 @@ def rise(
     out = np.empty(piece.shape, np.int32) if out is None else out
     if isinstance(mapping, Separable):
         rows, cols = mapping.rows(piece), mapping.cols(piece)
-        unit = (
-            mapping.col_ratio == 1.0
-            and bool((np.diff(cols.first) == 1).all())
-            and bool((cols.weight == cols.weight[0]).all())
-        )
+        unit = mapping.col_ratio == 1.0 and cols.unit
         _rise_separable(
             before,
             after,

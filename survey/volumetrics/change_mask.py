@@ -95,6 +95,30 @@ def _enter(total, count, line, sign):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def _exchange(total, enters, leaves):  # type: ignore[no-untyped-def]
+    """The next row comes in, another goes out; neither lacks a cell."""
+    for j in range(total.size):
+        total[j] += np.int64(enters[j]) - np.int64(leaves[j])
+
+
+@kernel
+def _slide(s, leaves, enters, scale, out):  # type: ignore[no-untyped-def]
+    """Move the square along a row; the sum it ends with."""
+    for j in range(leaves.size):
+        s += enters[j] - leaves[j]
+        out[j] = s * scale
+    return s
+
+
+@kernel
+def _lacks(line):  # type: ignore[no-untyped-def]
+    missing = np.int32(0)
+    for j in range(line.size):
+        missing += np.int32(line[j] == -2147483648)
+    return missing > 0
+
+
+@kernel
 def _box_mean(grains, radius, out):  # type: ignore[no-untyped-def]
     """Mean over the (2·radius + 1)² square, in metres; NaN where less than half of it, or the cell, is missing."""
     rows, cols = grains.shape
@@ -108,26 +132,49 @@ def _box_mean(grains, radius, out):  # type: ignore[no-untyped-def]
     count = np.zeros(cols + 2 * radius + 1, np.int32)
     inner_total = total[radius + 1 : radius + 1 + cols]
     inner_count = count[radius + 1 : radius + 1 + cols]
+    lacks = np.empty(rows, np.bool_)
+    for i in range(rows):
+        lacks[i] = _lacks(grains[i])
+    lacking = 0  # of the rows in the square
     for i in range(min(radius, rows)):
         _enter(inner_total, inner_count, grains[i], 1)
+        lacking += lacks[i]
     for i in range(rows):
-        if i + radius < rows:
-            _enter(inner_total, inner_count, grains[i + radius], 1)
-        if i - radius - 1 >= 0:
-            _enter(inner_total, inner_count, grains[i - radius - 1], -1)
+        comes, goes = i + radius, i - radius - 1
+        if comes < rows and goes >= 0 and not lacks[comes] and not lacks[goes]:
+            _exchange(inner_total, grains[comes], grains[goes])
+        else:
+            if comes < rows:
+                _enter(inner_total, inner_count, grains[comes], 1)
+                lacking += lacks[comes]
+            if goes >= 0:
+                _enter(inner_total, inner_count, grains[goes], -1)
+                lacking -= lacks[goes]
+        line = out[i]
+        # Where nothing is missing, the count depends on the column only.
+        whole = lacking == 0
+        high = min(rows, i + radius + 1) - max(0, i - radius)
         s = np.int64(0)
         n = np.int32(0)
-        for j in range(2 * radius + 1):
+        for j in range(side):
             s += total[j]
             n += count[j]
-        line = out[i]
-        for j in range(cols):
+        inner = max(0, cols - 2 * radius) if whole else 0
+        for j in range(min(radius, cols) if whole else cols):
             s += total[j + side] - total[j]
             n += count[j + side] - count[j]
             line[j] = s * inverse[n]
-        q = grains[i]
-        for j in range(cols):
-            line[j] = line[j] if q[j] != -2147483648 else np.nan
+        if whole:
+            s = _slide(
+                s, total[radius : radius + inner], total[radius + side :], inverse[high * side], line[radius:]
+            )
+            for j in range(max(radius + inner, min(radius, cols)), cols):
+                s += total[j + side] - total[j]
+                line[j] = s * inverse[high * (min(cols, j + radius + 1) - max(0, j - radius))]
+        else:
+            q = grains[i]
+            for j in range(cols):
+                line[j] = line[j] if q[j] != -2147483648 else np.nan
 
 
 @kernel

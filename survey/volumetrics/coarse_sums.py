@@ -56,27 +56,43 @@ def gather_chunk(
 @kernel
 def _add(grains, before, row0, col0, block, block_row0, block_col0, rise, height, count):  # type: ignore[no-untyped-def]
     rows, cols = grains.shape
-    for i in range(rows):
-        bi = (row0 + i) // block - block_row0
-        q = grains[i]
-        z = before[i]
+    up, level = np.zeros(cols, np.int64), np.zeros(cols, np.int64)
+    known = np.zeros(cols, np.int32)
+    i = 0
+    while i < rows:
+        block_row = (row0 + i) // block
+        end = min(rows, (block_row + 1) * block - row0)
+        up[:] = 0
+        level[:] = 0
+        known[:] = 0
+        for k in range(i, end):
+            _row(grains[k], before[k], up, level, known)
         j = 0
-        bj = col0 // block - block_col0
         while j < cols:
-            end = min(cols, (bj + block_col0 + 1) * block - col0)
-            s = np.int64(0)
-            h = 0.0
-            n = 0
-            for k in range(j, end):
-                if q[k] != -2147483648:
-                    s += q[k]
-                    h += np.floor(np.float64(z[k]) * 65536.0 + 0.5)
-                    n += 1
-            rise[bi, bj] += s
-            height[bi, bj] += np.int64(h)
-            count[bi, bj] += n
-            j = end
-            bj += 1
+            block_col = (col0 + j) // block
+            stop = min(cols, (block_col + 1) * block - col0)
+            s, h, n = np.int64(0), np.int64(0), 0
+            for k in range(j, stop):
+                s += up[k]
+                h += level[k]
+                n += known[k]
+            rise[block_row - block_row0, block_col - block_col0] += s
+            height[block_row - block_row0, block_col - block_col0] += h
+            count[block_row - block_row0, block_col - block_col0] += n
+            j = stop
+        i = end
+
+
+@kernel
+def _row(grains, before, up, level, known):  # type: ignore[no-untyped-def]
+    """Without branches, so that several columns are added at a time. Heights fit 32 bits up to 32 km."""
+    for j in range(up.size):
+        q = grains[j]
+        ok = q != -2147483648
+        z = np.int32(np.floor(np.float64(before[j]) * 65536.0 + 0.5) if ok else 0.0)
+        up[j] += np.int64(q) if ok else np.int64(0)
+        level[j] += np.int64(z)
+        known[j] += np.int32(ok)
 
 
 def means(

@@ -63,29 +63,26 @@ def near_pairs(regions: Regions, gap_cells: int) -> tuple[NDArray[np.int64], NDA
 @kernel
 def _near(runs, starts, sign, gap):  # type: ignore[no-untyped-def]
     out = []
-    n = runs.shape[0]
-    for r in range(n):
-        row = runs[r, 0] - runs[0, 0]
-        for below in range(gap + 1):
-            if row + below + 1 >= starts.size:
-                break
-            low, high = starts[row + below], starts[row + below + 1]
-            # Runs of a row are in order of their columns and do not overlap: find the first near one.
-            a, b = low, high
-            while a < b:
-                mid = (a + b) // 2
-                if runs[mid, 2] + gap < runs[r, 1]:
-                    a = mid + 1
-                else:
-                    b = mid
-            q = a
-            while q < high and runs[q, 1] <= runs[r, 2] + gap:
-                i, j = runs[r, 3], runs[q, 3]
-                if i != j and sign[i] == sign[j]:
-                    out.append((min(i, j), max(i, j)))
-                q += 1
+    for row in range(starts.size - 1):
+        for below in range(min(gap + 1, starts.size - 1 - row)):
+            # Runs of a row are in order of their columns and do not overlap: the first near one never goes back.
+            first, high = starts[row + below], starts[row + below + 1]
+            last = np.int64(-1)
+            for r in range(starts[row], starts[row + 1]):
+                while first < high and runs[first, 2] + gap < runs[r, 1]:
+                    first += 1
+                i = np.int64(runs[r, 3])
+                q = first
+                while q < high and runs[q, 1] <= runs[r, 2] + gap:
+                    j = np.int64(runs[q, 3])
+                    if i != j and sign[i] == sign[j]:
+                        pair = (min(i, j) << 32) + max(i, j)
+                        if pair != last:
+                            out.append(pair)
+                            last = pair
+                    q += 1
     pairs = np.empty((len(out), 2), np.int64)
     for k in range(len(out)):
-        pairs[k, 0] = out[k][0]
-        pairs[k, 1] = out[k][1]
+        pairs[k, 0] = out[k] >> 32
+        pairs[k, 1] = out[k] & 4294967295
     return pairs

@@ -45,27 +45,15 @@ class Parts:
 
 def find_runs(mask: NDArray[np.int8], row0: int, col0: int) -> tuple[Runs, NDArray[np.int8]]:
     """Connected parts of equal sign in a tile's mask; part indices are in reading order of first cells."""
-    n = _count_runs(mask)
-    runs = np.empty((n, 4), np.int32)
-    sign = np.empty(n, np.int8)
-    k = _fill_runs(mask, row0, col0, runs, sign)
+    # No row can hold more runs than cells; memory that is not written to is never taken.
+    most = mask.size
+    runs, sign = np.empty((most, 4), np.int32), np.empty(most, np.int8)
+    n = _fill_runs(mask, row0, col0, runs, sign)
+    runs, sign = runs[:n].copy(), sign[:n]
+    k = _number(runs, sign)
     signs = np.empty(k, np.int8)
     signs[runs[:, 3]] = sign
     return runs, signs
-
-
-@kernel
-def _count_runs(mask):  # type: ignore[no-untyped-def]
-    n = 0
-    for i in range(mask.shape[0]):
-        last = 0
-        for j in range(mask.shape[1]):
-            value = mask[i, j]
-            now = 1 if value > 0 else (-1 if value < 0 else 0)
-            if now != 0 and now != last:
-                n += 1
-            last = now
-    return n
 
 
 @kernel
@@ -88,30 +76,43 @@ def _unite(parent, a, b):  # type: ignore[no-untyped-def]
 
 @kernel
 def _fill_runs(mask, row0, col0, runs, sign):  # type: ignore[no-untyped-def]
-    rows, cols = mask.shape
+    at = 0
+    for i in range(mask.shape[0]):
+        line = mask[i]
+        last = 0
+        for j in range(line.size):
+            value = line[j]
+            now = 1 if value > 0 else (-1 if value < 0 else 0)
+            if now != last:
+                if last != 0:
+                    runs[at, 2] = col0 + j
+                    at += 1
+                if now != 0:
+                    runs[at, 0] = row0 + i
+                    runs[at, 1] = col0 + j
+                    sign[at] = now
+                last = now
+        if last != 0:
+            runs[at, 2] = col0 + line.size
+            at += 1
+    return at
+
+
+@kernel
+def _number(runs, sign):  # type: ignore[no-untyped-def]
+    """Write each run's part into its last column; how many parts there are."""
     n = runs.shape[0]
     parent = np.arange(n)
-    at = 0
-    above0, above1 = 0, 0  # runs of the row above
-    for i in range(rows):
-        start = at
-        j = 0
-        while j < cols:
-            value = mask[i, j]
-            if value == 0:
-                j += 1
-                continue
-            positive = value > 0
-            first = j
-            while j < cols and mask[i, j] != 0 and (mask[i, j] > 0) == positive:
-                j += 1
-            runs[at, 0] = row0 + i
-            runs[at, 1] = col0 + first
-            runs[at, 2] = col0 + j
-            sign[at] = 1 if positive else -1
-            at += 1
+    above0, above1, start = 0, 0, 0
+    while start < n:
+        row = runs[start, 0]
+        end = start
+        while end < n and runs[end, 0] == row:
+            end += 1
+        if above1 > above0 and runs[above0, 0] != row - 1:
+            above0 = above1
         p = above0
-        for r in range(start, at):
+        for r in range(start, end):
             # Runs above that end left of this one cannot touch any later one either.
             while p < above1 and runs[p, 2] < runs[r, 1]:
                 p += 1
@@ -120,7 +121,8 @@ def _fill_runs(mask, row0, col0, runs, sign):  # type: ignore[no-untyped-def]
                 if sign[q] == sign[r]:
                     _unite(parent, q, r)
                 q += 1
-        above0, above1 = start, at
+        above0, above1 = start, end
+        start = end
     k = 0
     for r in range(n):
         root = _root(parent, r)
@@ -232,20 +234,27 @@ def join(parts: list[Parts]) -> tuple[Runs, NDArray[np.int64]]:
     runs = np.concatenate([p.runs for p in parts])
     part = np.concatenate([p.runs[:, 3].astype(np.int64) + o for p, o in zip(parts, offsets, strict=False)])
     sign = np.concatenate([p.sign for p in parts])
-    order = np.lexsort((runs[:, 1], runs[:, 0]))
+    # Stretches are in order already, which a merging sort of one key makes use of.
+    order = np.argsort((runs[:, 0].astype(np.int64) << 32) + runs[:, 1], kind="stable")
     runs, part = np.ascontiguousarray(runs[order]), part[order]
     parent = np.arange(total)
     _join_rows(runs, part, sign, parent)
     roots = _roots(parent)
-    # First appearance in reading order numbers the regions.
-    of_run = roots[part]
-    _, first, inverse = np.unique(of_run, return_index=True, return_inverse=True)
-    rank = np.empty(first.size, np.int64)
-    rank[np.argsort(first, kind="stable")] = np.arange(first.size)
-    runs[:, 3] = rank[inverse]
     number = np.full(total, -1, np.int64)
-    number[of_run] = rank[inverse]
+    _number_regions(runs, part, roots, number)
     return runs, number[roots]
+
+
+@kernel
+def _number_regions(runs, part, roots, number):  # type: ignore[no-untyped-def]
+    """First appearance in reading order numbers the regions."""
+    n = 0
+    for r in range(runs.shape[0]):
+        root = roots[part[r]]
+        if number[root] < 0:
+            number[root] = n
+            n += 1
+        runs[r, 3] = number[root]
 
 
 @kernel
@@ -286,8 +295,13 @@ def _roots(parent):  # type: ignore[no-untyped-def]
 
 def exact_sums(values: NDArray[np.int64], group: NDArray[np.int64], groups: int) -> list[int]:
     """Σ of 64-bit whole numbers by group, as Python integers: nothing overflows, nothing rounds."""
-    high = np.zeros(groups, np.int64)
-    low = np.zeros(groups, np.int64)
-    np.add.at(high, group, values >> 24)
-    np.add.at(low, group, values & ((1 << 24) - 1))
+    high, low = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
+    _sum_halves(np.ascontiguousarray(values), group, high, low)
     return [(int(h) << 24) + int(l) for h, l in zip(high, low, strict=True)]
+
+
+@kernel
+def _sum_halves(values, group, high, low):  # type: ignore[no-untyped-def]
+    for i in range(values.size):
+        high[group[i]] += values[i] >> 24
+        low[group[i]] += values[i] & 16777215

@@ -99,7 +99,7 @@ class BandResult:
 
 
 Sink = Callable[[Grid, NDArray[np.int32]], None]
-"""Receives each chunk's rise, to be written away."""
+"""Receives each tile's rise, to be written away."""
 
 
 def bands(
@@ -214,6 +214,28 @@ def grown(piece: Grid, job: Grid, halo: int) -> Grid:
     return window(job, r0, r1, c0, c1)
 
 
+class _Memory:
+    """Earlier heights, rise, verdict and smoothed rise of a tile, whole in memory.
+
+    Kernels are compiled for rows that lie whole in memory, and run several cells at a time on nothing else.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.held, self.grains = np.empty(room, np.float32), np.empty(room, np.int32)
+        self.mask, self.smooth = np.empty(room, np.int8), np.empty(room, np.float32)
+
+    def of(
+        self, shape: tuple[int, int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int8], NDArray[np.float32]]:
+        n = shape[0] * shape[1]
+        return (
+            self.held[:n].reshape(shape),
+            self.grains[:n].reshape(shape),
+            self.mask[:n].reshape(shape),
+            self.smooth[:n].reshape(shape),
+        )
+
+
 def sweep_band(
     plan: Plan,
     band: Grid,
@@ -235,47 +257,42 @@ def sweep_band(
     first = RowFeed(plan.before, wide.col0, wide.col0 + wide.width, wide.row0 + wide.height, most)
     second = RowFeed(plan.after, c0, c1, last, r1 - r0)
     polynomial = plan.correction.polynomial(plan.job)
-    # Kept from chunk to chunk: the pages of fresh memory cost more than the arithmetic done on them.
-    all_grains = np.empty((most, wide.width), np.int32)
-    all_mask = np.empty((most, wide.width), np.int8)
-    all_smooth = np.empty((most, wide.width), np.float32)
+    # Kept from tile to tile: the pages of fresh memory cost more than the arithmetic done on them.
+    room = most * min(TILE_COLS + 2 * halo, wide.width)
+    memory = _Memory(room), _Memory(room)
     totals: LayerTotals | None = None
     parts: list[_runs.Parts] = []
     coarse = blank(band, plan.coarse_block) if plan.coarse_block else None
     for chunk in chunks(band, chunk_rows):
         piece = grown(chunk, plan.job, halo)
-        n = piece.height
-        _, a = first.rows(piece.row0, piece.row0 + n)
+        _, a = first.rows(piece.row0, piece.row0 + piece.height)
         r0, r1, _, _ = source_window(plan.mapping, piece)
         b_row0, b = second.rows(r0, r1)
-        grains = rise(piece, a, b, b_row0, second.col0, plan.mapping, polynomial, all_grains[:n])
-        mask, smooth = change_mask(
-            grains,
-            a,
-            plan.job.cell_east,
-            plan.job.cell_north,
-            plan.thresholds,
-            all_mask[:n],
-            all_smooth[:n],
-        )
-        core = (
-            slice(chunk.row0 - piece.row0, chunk.row0 - piece.row0 + chunk.height),
-            slice(chunk.col0 - piece.col0, chunk.col0 - piece.col0 + chunk.width),
-        )
-        grains, mask, smooth, a = grains[core], mask[core], smooth[core], a[core]
-        # In square tiles most layers are constant, and a constant weight costs nothing.
+        # Tiles of this size stay in the cache from the first kernel to the last, and most layers are
+        # constant on them, which costs nothing.
         for tile in tiles(chunk, TILE_COLS):
-            c = slice(tile.col0 - chunk.col0, tile.col0 - chunk.col0 + tile.width)
+            piece = grown(tile, plan.job, halo)
+            held, grains, mask, smooth = around = memory[0].of(piece.shape)
+            held[...] = a[:, piece.col0 - first.col0 : piece.col0 - first.col0 + piece.width]
+            rise(piece, held, b, b_row0, second.col0, plan.mapping, polynomial, grains)
+            change_mask(grains, held, plan.job.cell_east, plan.job.cell_north, plan.thresholds, mask, smooth)
+            core = (
+                slice(tile.row0 - piece.row0, tile.row0 - piece.row0 + tile.height),
+                slice(tile.col0 - piece.col0, tile.col0 - piece.col0 + tile.width),
+            )
+            held, grains, mask, smooth = memory[1].of(tile.shape)
+            for target, source in zip((held, grains, mask, smooth), around, strict=True):
+                target[...] = source[core]
             weights = plan.layers.weights(tile)
-            here = _totals(grains[:, c], a[:, c], weights, plan.first_ranged)
+            here = _totals(grains, held, weights, plan.first_ranged)
             totals = here if totals is None else totals + here
-            found = _parts(plan, tile, grains[:, c], mask[:, c], smooth[:, c], a[:, c], weights)
+            found = _parts(plan, tile, grains, mask, smooth, held, weights)
             if found.count:
                 parts.append(found)
-        if coarse is not None:
-            gather_chunk(coarse, grains, a, chunk.row0, chunk.col0)
-        if sink is not None:
-            sink(chunk, grains)
+            if coarse is not None:
+                gather_chunk(coarse, grains, held, tile.row0, tile.col0)
+            if sink is not None:
+                sink(tile, grains)
         if advance is not None:
             advance(chunk.height * chunk.width)
     assert totals is not None
