@@ -162,10 +162,9 @@ def gather(
         np.maximum.at(deep, region, here)
         spots = column("deepest")
         # Of equally deep cells the first in reading order, whichever tile saw it.
-        at = np.lexsort((spots[:, 1], spots[:, 0]))
-        for k in at[::-1]:
-            if here[k] == deep[region[k]]:
-                deepest[region[k]] = spots[k]
+        at = np.lexsort((spots[:, 1], spots[:, 0]))[::-1]
+        at = at[here[at] == deep[region[at]]]
+        deepest[region[at]] = spots[at]
     order, starts = _by_region(runs, n)
     box, first = _boxes(runs, n)
     found = Regions(
@@ -195,26 +194,67 @@ def gather(
     return found.keep(found.seeds >= least_seeds)
 
 
+def together(*lists: Regions) -> Regions:
+    """Regions of lists that share no cell as one list, numbered anew by their first cells."""
+    found = [a for a in lists if a.count] or [lists[0]]
+    offsets = np.cumsum([0, *(a.count for a in found)])
+    runs = np.concatenate([a.runs for a in found])
+    runs[:, 3] += np.repeat(offsets[:-1], [len(a.runs) for a in found]).astype(runs.dtype)
+    first = np.concatenate([a.first for a in found])
+    order = np.lexsort((first[:, 1], first[:, 0]))
+    number = np.empty(order.size, np.int64)
+    number[order] = np.arange(order.size)
+    runs[:, 3] = number[runs[:, 3]]
+    runs = np.ascontiguousarray(runs[np.lexsort((runs[:, 1], runs[:, 0]))])
+    by_region, starts = _by_region(runs, order.size)
+    fields = ("sign", "cells", "seeds", "rise_m3", "layer_m3", "layer_m2", "levels_m3")
+    fields += ("shallow_m", "deep_m", "deepest", "first", "box")
+    return Regions(
+        found[0].job,
+        runs,
+        starts,
+        by_region,
+        *(np.concatenate([getattr(a, f) for a in found])[order] for f in fields),
+    )
+
+
 def _by_region(runs: Runs, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    order = np.argsort(runs[:, 3], kind="stable")
-    starts = np.searchsorted(runs[order, 3], np.arange(n + 1))
-    return order.astype(np.int64), starts.astype(np.int64)
+    """Indices of the runs region by region, each in reading order, and where each region's begin."""
+    starts = np.zeros(n + 1, np.int64)
+    np.cumsum(np.bincount(runs[:, 3], minlength=n), out=starts[1:])
+    order = np.empty(len(runs), np.int64)
+    _deal(runs, starts[:-1].copy(), order)
+    return order, starts
+
+
+@kernel
+def _deal(runs, at, order):  # type: ignore[no-untyped-def]
+    for r in range(runs.shape[0]):
+        k = runs[r, 3]
+        order[at[k]] = r
+        at[k] += 1
 
 
 def _boxes(runs: Runs, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    box = np.zeros((n, 4), np.int64)
+    """(n, 4) first and one past the last row, the same of columns; (n, 2) first cell in reading order."""
+    big = np.iinfo(np.int64).max
+    box = np.tile(np.array([big, 0, big, 0]), (n, 1))
     first = np.zeros((n, 2), np.int64)
-    if n:
-        k = runs[:, 3]
-        big = np.iinfo(np.int64).max
-        box[:, 0] = box[:, 2] = big
-        np.minimum.at(box[:, 0], k, runs[:, 0])
-        np.maximum.at(box[:, 1], k, runs[:, 0] + 1)
-        np.minimum.at(box[:, 2], k, runs[:, 1])
-        np.maximum.at(box[:, 3], k, runs[:, 2])
-        _, at = np.unique(k, return_index=True)
-        first[:] = runs[at, :2]
+    _bound(runs, box, first)
     return box, first
+
+
+@kernel
+def _bound(runs, box, first):  # type: ignore[no-untyped-def]
+    for r in range(runs.shape[0]):
+        k, row = runs[r, 3], runs[r, 0]
+        if box[k, 1] == 0:
+            first[k, 0] = row
+            first[k, 1] = runs[r, 1]
+        box[k, 0] = min(box[k, 0], row)
+        box[k, 1] = max(box[k, 1], row + 1)
+        box[k, 2] = min(box[k, 2], runs[r, 1])
+        box[k, 3] = max(box[k, 3], runs[r, 2])
 
 
 @kernel
