@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from survey.dem.decode import Stored
 from survey.dem.lay import Lay, lay_on
+from survey.dem.plausible import refuse_implausible
 from survey.dem.refuse import (
     check_cell,
     refuse_by_description,
@@ -104,6 +105,7 @@ def open_surface(
     grid, stored, lay, scale, laid_notes = _grid(raster, placement, stored, interpolate)
     notes += laid_notes
     notes += refuse_pictures(stored, samples, grid.cell_m)
+    notes += refuse_implausible(stored, samples, grid, unit_said=unit.source != "assumed")
     notes += remark_on_precision(stored, raster)
     rows, cols = raster.block
     return Surface(

@@ -321,6 +321,15 @@ def refuse_pictures(stored: Stored, samples: Sequence[Sample], cell_m: float) ->
                 "serious",
             )
         )
+    if 0 <= low < 1 and 5 < high <= 90 and spread < 30 and roughness > 0.02:
+        remarks.append(
+            Remark(
+                "range-of-slopes",
+                "all numbers lie between 0 and 90 and jump from cell to cell, as slopes in degrees do; is it "
+                "an elevation model?",
+                "serious" if low < 0.2 else "caution",
+            )
+        )
     if steep > 2.0:
         remarks.append(
             Remark(

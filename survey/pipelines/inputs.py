@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,10 @@ from survey.record import Source
 if TYPE_CHECKING:
     from survey.delivery import Delivery
     from survey.dem.surface import Surface
+
+
+_HAVE_SIDECARS = (".tif", ".jp2", ".shp", ".dat", ".img")
+_NEVER_READ = (".ovr", ".rrd", ".sbn", ".sbx", ".shp.xml")
 
 
 @dataclass
@@ -32,6 +37,8 @@ class Inputs:
     """What comparing the surveys gave, once somebody did: several tasks of a run want it."""
     seen: dict[str, tuple[int, int, int] | None] = field(default_factory=dict, repr=False)
     """Size, time and inode of each file when it was hashed."""
+    sidecars: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """Files beside each file that say something of it, by the names under which they were hashed."""
     _paths: dict[str, Path] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
@@ -88,17 +95,53 @@ class Inputs:
         from survey.delivery import hash_all
 
         plain = {name: path for name in dict.fromkeys(names) if (path := self.path(name)).is_file()}
+        for name, path in list(plain.items()):
+            beside = self._beside(name, path)
+            self.sidecars[name] = tuple(beside)
+            plain |= beside
         self.seen |= {name: _identity(path) for name, path in plain.items()}
         found = hash_all([str(p) for p in plain.values()], threads)
         self.hashes |= {name: found[str(path)] for name, path in plain.items()}
+
+    def _beside(self, name: str, path: Path) -> dict[str, Path]:
+        """Files that say something of this one (world files, .prj, .dbf …), by the name to call them.
+
+        Whether they will be believed is known only when the file is opened; a result must not outlive them.
+        """
+        from survey.delivery.names import is_sidecar, split_stem
+
+        if not path.suffix.casefold().startswith(_HAVE_SIDECARS):
+            return {}
+        stem = split_stem(path.name)[0].casefold()
+        shown = {f.path: f.display_name for f in self.delivery.files} if self.delivery is not None else {}
+        found = {}
+        try:
+            entries = sorted(os.listdir(path.parent))
+        except OSError:
+            return {}
+        for entry in entries:
+            other = path.parent / entry
+            if (
+                entry != path.name
+                and is_sidecar(entry)
+                and not entry.casefold().endswith(_NEVER_READ)
+                and split_stem(entry)[0].casefold() == stem
+                and not other.is_symlink()
+                and other.is_file()
+            ):
+                called = shown.get(str(other)) or f"{name[: len(name) - len(path.name)]}{entry}"
+                self._paths.setdefault(called, other)
+                found[called] = other
+        return found
 
     def digest_inputs(self) -> dict[str, str]:
         """Name and SHA-256 of every file, for the digest of the run."""
         return dict(sorted(self.hashes.items()))
 
     def sources(self) -> list[Source]:
-        """Every input in the order of the job file."""
+        """Every input in the order of the job file, each followed by the files beside it that tell of it."""
         out = []
+        named = {entry.name for entry in self.job.files()}
         for entry in self.job.files():
             if entry.name not in self.hashes:
                 continue
@@ -113,6 +156,17 @@ class Inputs:
                     **known,  # type: ignore[arg-type]
                 )
             )
+            out += [
+                Source(
+                    role="sidecar",
+                    survey=None if entry.survey is None else entry.survey.isoformat(),
+                    path=Path(called).name if Path(called).is_absolute() else called,
+                    sha256=self.hashes[called],
+                    bytes=self.path(called).stat().st_size,
+                )
+                for called in self.sidecars.get(entry.name, ())
+                if called in self.hashes and called not in named
+            ]
         return out
 
 

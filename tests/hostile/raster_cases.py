@@ -229,6 +229,64 @@ def mask_all(m: Mine):
         out.write_mask(np.zeros((CELLS, CELLS), bool))
 
 
+def both(change, **header):
+    """The same thing done to both surveys."""
+    return lambda m: m.before(change, **header).after(change, **header)
+
+
+def shaded(z):
+    down, east = np.gradient(z)
+    return np.clip(255 * (0.7 + 0.5 * (east - down)), 1, 255).astype(np.float32)
+
+
+def inclined(z):
+    down, east = np.gradient(z)
+    return np.degrees(np.arctan(np.hypot(down, east))).astype(np.float32)
+
+
+def swapped_files(m: Mine):
+    """The files exchanged: the pit stands in the earlier survey."""
+    m.raster("before.tif", heights(2, True), tags={"TIFFTAG_DATETIME": "2025:05:02 10:00:00"})
+    m.raster("after.tif", heights(1, False), tags={"TIFFTAG_DATETIME": "2024:05:02 10:00:00"})
+
+
+def quarters(m: Mine):
+    """A mask inside the file that hides a corner without the pit."""
+    import rasterio
+
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(m.folder / "after.tif", "r+") as out:
+        seen = np.ones((CELLS, CELLS), bool)
+        seen[:20, :20] = False
+        out.write_mask(seen)
+
+
+def lied(said):
+    """World file and .prj that contradict the file."""
+
+    def change(m: Mine):
+        m.text("after.tfw", f"1.0\n0.0\n0.0\n-1.0\n{WEST + 900.5}\n{NORTH - 0.5}\n")
+
+    return change
+
+
+def gcps(m: Mine):
+    """Placed by ground control points only, as a scanned map."""
+    import rasterio
+    from rasterio.control import GroundControlPoint
+
+    m.after(crs=None, transform=Affine.identity())
+    with rasterio.open(m.folder / "after.tif", "r+") as out:
+        corners = ((0, 0), (0, CELLS), (CELLS, 0), (CELLS, CELLS))
+        points = [GroundControlPoint(row=r, col=c, x=WEST + c, y=NORTH - r, z=0.0) for r, c in corners]
+        out.gcps = (points, rasterio.crs.CRS.from_string(CRS))
+
+
+def cut_out(z):
+    z = z.copy()
+    z[60:90, 55:85] = -9999
+    return z
+
+
 CASES = [
     # reference systems
     Case("crs-none", "no reference system", REFUSE, lambda m: m.after(crs=None), "reference system", 1),
@@ -256,6 +314,9 @@ CASES = [
     Case("crs-feet-only", "coordinates in US survey feet, and nothing on the heights", REFUSE, feet(False), "foot"),
     Case("place-none", "no placement at all", REFUSE, lambda m: m.after(transform=Affine.identity(), crs=None), "", 1),
     Case("place-world-file", "placement in a world file and a .prj beside it", ACCEPT, world_file),
+    Case("place-lying-world", "a world file that says another place", FLAG, lied("world"), "own was used"),
+    Case("place-gcps", "placed by control points alone", REFUSE, gcps, "georeference", 1),
+    Case("place-half-overlap", "the later survey covers half of the lease", FLAG, lambda m: m.raster("after.tif", heights(2, True)[:, :70]), ""),
     Case("place-lying-aux", "a sidecar .aux.xml that says another place", ACCEPT, lying_aux),
     Case("place-elsewhere", "the later survey 50 km away", REFUSE, lambda m: m.after(transform=Affine(1, 0, WEST + 5e4, 0, -1, NORTH)), "lease", 1),
     Case("place-south-up", "rows that run north", ACCEPT, south_up),
@@ -266,6 +327,13 @@ CASES = [
     Case("height-feet-one", "heights in feet in one survey, not said", REFUSE, only_later_in_feet, ""),
     Case("height-dm-declared", "Int16 decimetres with a scale tag", ACCEPT, decimetres(True), within=0.05),
     Case("height-dm-one", "Int16 decimetres without a scale tag, in one survey", REFUSE, lambda m: m.after(lambda z: np.round(z * 10).astype(np.int16), nodata=-32768), ""),
+    Case("height-dm-both", "Int16 decimetres without a scale tag, in both surveys", REFUSE, both(lambda z: np.round(z * 10).astype(np.int16), nodata=-32768), "decimetres"),
+    Case("height-dm-both-job", "Int16 decimetres without a scale tag, said in the job", ACCEPT, lambda m: (both(lambda z: np.round(z * 10).astype(np.int16), nodata=-32768)(m), m.edit('height = "EGM2008"', 'height = "EGM2008"\nheight_unit = "dm"')), within=0.05),
+    Case("height-cm-both", "Int32 centimetres without a scale tag, in both surveys", REFUSE, both(lambda z: np.round(z * 100).astype(np.int32), nodata=-32768), "unit of height"),
+    Case("height-metres-int", "Int16 whole metres", FLAG, both(lambda z: np.round(z).astype(np.int16), nodata=-32768), "whole numbers"),
+    Case("height-dm-flat", "gentle ground in Int16 decimetres without a scale tag", FLAG, both(lambda z: np.round((z - 300) * 2 + 1500).astype(np.int16), nodata=-32768), "ten times too large"),
+    Case("height-feet-both", "heights in feet in both surveys, not said", REFUSE, both(lambda z: ((z + 700) / 0.3048).astype(np.float32)), "feet"),
+    Case("height-down", "depths, positive downwards, in one survey", REFUSE, lambda m: m.after(lambda z: -z), "off"),
     Case("height-f64", "Float64", ACCEPT, lambda m: m.after(lambda z: z.astype(np.float64))),
     Case("height-offset-47", "47 m higher: another height system", REFUSE, lambda m: m.after(lambda z: z + 47), "off"),
     Case("height-missing", "nothing says what heights are counted from", REFUSE, lambda m: m.edit('height = "EGM2008"\n', ""), "counted from"),
@@ -295,6 +363,14 @@ CASES = [
     Case("kind-vrt", "a virtual raster called .tif that points at a file of the machine", REFUSE, vrt, "virtual", 1),
     Case("kind-text", "a text called .tif", REFUSE, lambda m: m.text("after.tif", "hello\n" * 100), "", 1),
     Case("kind-other-ending", "a GeoTIFF with another ending", ACCEPT, other_ending),
+    Case("kind-hillshade-both", "hillshades as Float32 for both surveys", REFUSE, both(shaded), "hillshade"),
+    Case("kind-slope-both", "maps of slopes for both surveys", FLAG, both(inclined), "as slopes in degrees do"),
+    Case("kind-zero-one", "heights scaled to 0 … 1", FLAG, both(lambda z: (z - 280) / 40), "between 0 and 1"),
+    Case("kind-zeros", "zero everywhere", REFUSE, both(np.zeros_like), "zero", 1),
+    Case("kind-flat", "300 m everywhere", FLAG, both(lambda z: np.full_like(z, 300)), "one and the same file"),
+    Case("kind-noise", "chance for heights", REFUSE, lambda m: m.after(lambda z: np.random.default_rng(3).uniform(-400, 8000, z.shape).astype(np.float32)), ""),
+    Case("kind-two-bands", "two bands of heights", REFUSE, lambda m: m.after(lambda z: np.stack([z, z + 1])), "bands", 1),
+    Case("kind-hollow", "the pit left unmeasured", FLAG, lambda m: m.after(cut_out), "", None),
     # sizes
     Case("size-1x1", "one cell", REFUSE, lambda m: m.raster("after.tif", np.full((1, 1), 300, np.float32)), "", 1),
     Case("size-giant-header", "a header of a million by a million cells", REFUSE, sparse_giant, "", 1),
@@ -308,5 +384,8 @@ CASES = [
     Case("damage-bytes", "sixty flipped bytes in compressed blocks", REFUSE, flipped_bytes, "", 1),
     Case("damage-folder", "a folder in place of the file", REFUSE, lambda m: ((m.folder / "after.tif").unlink(), (m.folder / "after.tif").mkdir()), "", 1),
     Case("damage-missing", "no such file", REFUSE, lambda m: (m.folder / "after.tif").unlink(), "after.tif", 1),
+    Case("files-exchanged", "the two surveys exchanged, each with the day it was written", FLAG, swapped_files, "swapped"),
+    Case("nodata-mask-part", "an internal mask that hides a corner", ACCEPT, quarters),
+    Case("same-file-again", "the earlier survey's heights in a file of another packing", FLAG, lambda m: m.raster("after.tif", heights(1, False), compress="deflate"), "digit for digit"),
     Case("same-file-twice", "the earlier survey's file sent as the later one", FLAG, lambda m: m.text("after.tif", (m.folder / "before.tif").read_bytes()), "one and the same file"),
 ]  # fmt: skip
