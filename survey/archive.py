@@ -310,13 +310,16 @@ class RunFolder:
     def _ran_out_of_space(self, error: BaseException) -> bool:
         """Whether the failure is the disk's: libraries wrap, or lose, what the system told them."""
         cause: BaseException | None = error
-        while cause is not None:
+        seen: set[int] = set()
+        # An error that is raised again in another thread can stand among its own causes.
+        while cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
             if isinstance(cause, OSError) and (
                 cause.errno in _FULL or (cause.filename is not None and self._is_ours(cause.filename))
             ):
                 return True
             cause = cause.__cause__ or cause.__context__
-        if not isinstance(error, Exception) or isinstance(error, OutputError):
+        if not isinstance(error, Exception):
             return False
         try:
             return shutil.disk_usage(self.out).free < _NEARLY_NOTHING

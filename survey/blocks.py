@@ -252,12 +252,15 @@ class Engine:
             from distributed import Client
 
             try:
+                # A client that did not reach its scheduler would hold up the end of the process.
+                _knock(self.scheduler)
                 self._client = Client(self.scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
             except (OSError, TimeoutError, ValueError, TypeError) as error:
                 raise EngineError(
                     f"no dask scheduler answers at {self.scheduler}",
-                    mend="Start one with `dask scheduler`, and workers with `dask worker`; for tls:// set "
-                    "distributed.comm.tls in dask's configuration.",
+                    mend="Start one with `dask scheduler`, and workers with `dask worker`. With certificates "
+                    "the address begins with tls://, and distributed.comm.tls of dask's configuration names "
+                    "them, here as there.",
                 ) from error
             try:
                 self._meet_workers(self._client)
@@ -316,6 +319,26 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _knock(address: str) -> None:
+    """Make a connection and drop it.
+
+    Raises
+    ------
+    OSError, TimeoutError, TypeError
+        Nobody answers, not in that protocol, or a certificate is missing.
+    """
+    import asyncio
+
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    async def knock() -> None:
+        trust = Security().get_connection_args("client")
+        (await connect(address, timeout=CONNECT_SECONDS, **trust)).abort()
+
+    asyncio.run(knock())
 
 
 @dataclass(frozen=True)

@@ -230,6 +230,15 @@ def test_a_library_that_loses_the_reason_is_seen_through(tmp_path, monkeypatch):
     assert "the disk is full" in refused(work, tmp_path)
 
 
+def test_an_error_among_its_own_causes_ends_a_run(tmp_path):
+    """asyncio hands one exception from thread to thread, and each adds the one before it."""
+    first, second = RuntimeError("first"), RuntimeError("second")
+    first.__context__, second.__context__ = second, first
+    with pytest.raises(RuntimeError, match="second"), RunFolder(tmp_path / "runs", "A-1"):
+        raise second
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_real_full_disk(tmp_path):
     """/dev/full answers every write as a full disk does."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -60,15 +61,18 @@ def _print(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        _close_stdout()
+        _let_go_of_stdout()
     except OSError as error:
-        _close_stdout()
+        _let_go_of_stdout()
         raise OutputError(
             f"what the command says cannot be written ({error.strerror})",
             mend="The results themselves are in place; see the folder of results.",
         ) from error
 
 
-def _close_stdout() -> None:
-    # What is still in the buffer must not be tried again when the interpreter ends.
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+def _let_go_of_stdout() -> None:
+    """What is still in the buffer must not be tried again when the interpreter ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

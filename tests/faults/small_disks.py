@@ -23,17 +23,20 @@ def small_disk(at: Path, options: str) -> Iterator[bool]:
 
 
 @contextmanager
-def full_disk(at: Path, kilobytes: int) -> Iterator[None]:
-    """Writing more than so much at ``at`` fails, as on a full disk (or, without rights, as with a quota)."""
+def full_disk(at: Path, kilobytes: int) -> Iterator[dict[str, int]]:
+    """Writing more than so much at ``at`` fails, as on a full disk (or, without rights, as with a quota).
+
+    Yields the limits that a command begun elsewhere needs for that.
+    """
     at.mkdir(exist_ok=True)
     with small_disk(at, f"size={kilobytes}k") as mounted:
         if mounted:
-            yield
+            yield {}
             return
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, hard))
         try:
-            yield
+            yield {"RLIMIT_FSIZE": kilobytes * 1024}
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
