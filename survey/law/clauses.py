@@ -107,6 +107,7 @@ class Clause:
     read: date
     note: str | None = None
     mend: str | None = None
+    begins_with_table: bool = True  # no first day of its own is known
     options: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -186,6 +187,7 @@ def parse_table(name: str, text: str) -> tuple[Clause, ...]:
                 read=row.get("read", head["read"]),
                 note=row.get("note"),
                 mend=row.get("mend"),
+                begins_with_table="from" not in row,
                 options={k: row[k] for k in ("moves", "distance_m", "more_than", "also_others") if k in row},
             )
         )

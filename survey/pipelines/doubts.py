@@ -25,8 +25,8 @@ POINTS_OFF_M = 0.5
 def doubts(
     epochs: Sequence[Opened], reports: Sequence[CheckpointReport], inputs: Inputs
 ) -> tuple[Remark, ...]:
-    """Of each survey by itself: its dates, its orthomosaic, its check points."""
-    found: list[Remark] = []
+    """Of the delivery, and of each survey by itself: its dates, its orthomosaic, its check points."""
+    found: list[Remark] = [] if inputs.delivery is None else list(inputs.delivery.remarks)
     for o in epochs:
         found += _dates(o)
         found += _ortho(o, inputs)

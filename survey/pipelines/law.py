@@ -48,10 +48,10 @@ def run_law(on: date | None, as_json: bool) -> str:
     for c in rows:
         if c.table != table:
             table = c.table
-            since = f"as read on {c.text_of.isoformat()}"
+            since = f"text of {c.text_of.isoformat()}, read {c.read.isoformat()}"
             lines += ["", f"{c.table_title} (grade {c.grade}, {since})"]
         lines.append(f"  {c.id}")
-        lines.append(f"      {c.rule}: {required(c)}".rstrip())
+        lines.append(f"      {c.rule}: {required(c)}".rstrip() + _since(c))
         lines.append(f"      {c.sentence}")
     lines += ["", *(f"Grade {letter}: {says}." for letter, says in GRADES.items())]
     if any(c.caveat(day) for c in rows):
@@ -60,6 +60,13 @@ def run_law(on: date | None, as_json: bool) -> str:
         )
     lines.append(f"Regimes: {', '.join(REGIMES)}.")
     return "\n".join(lines)
+
+
+def _since(c: Clause) -> str:
+    """The row's own dates; those of its table stand above it."""
+    begins = c.in_force_from
+    said = "" if begins is None or c.begins_with_table else f", from {begins.isoformat()}"
+    return said + (f", until {c.in_force_to.isoformat()}" if c.in_force_to is not None else "")
 
 
 def required(c: Clause) -> str:
