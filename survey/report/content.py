@@ -273,7 +273,7 @@ def finding_table(record: Record, words: Words) -> list[dict[str, Any]]:
             "limit": _quantity(f.limit, f.unit),
             "message": f.message,
             "mend": f.mend or "",
-            "grade": f.grade or "",
+            "grade": "" if f.grade is None or "[grade" in f.citation else f.grade,
             "subject": f.subject or "",
         }
         for f in record.findings
@@ -281,10 +281,22 @@ def finding_table(record: Record, words: Words) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: order.index(row["verdict"]))
 
 
+def dismissed_summary(record: Record, words: Words, numbers: Numbers) -> str:
+    """How many changes were not called a site, and for which reasons; the most frequent first."""
+    counts: dict[str, int] = {}
+    for change in record.dismissed:
+        counts[change.reason] = counts.get(change.reason, 0) + 1
+    order = sorted(counts, key=lambda reason: (-counts[reason], reason))
+    parts = ", ".join(f"{numbers.plain(counts[r], 0)} × {words.named('reason', r)}" for r in order)
+    return words("dismissed.summary", count=numbers.plain(len(record.dismissed), 0), parts=parts)
+
+
 def _quantity(value: str | None, unit: str | None) -> str:
     if value is None:
         return ""
-    return value if not unit or unit == "date" else f"{value}\u202f{unit}"
+    # Where nothing was measured the value is words, and words have no unit.
+    bare = not unit or unit == "date" or not value.rstrip(")").endswith(tuple("0123456789"))
+    return value if bare else f"{value}\u202f{unit}"
 
 
 def picture_title(picture: Picture, words: Words, numbers: Numbers) -> str:

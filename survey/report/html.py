@@ -17,6 +17,7 @@ import numpy as np
 from survey.report import content
 from survey.report.colours import OKABE_ITO, SITE, VERDICT, VERDICT_SIGN, ZONE
 from survey.report.draw import charts
+from survey.report.draw.outlines import without_specks
 from survey.report.draw.section import SectionDrawing, draw_section, section_title, sections_of
 from survey.report.folder import RunFolder
 from survey.report.numbers import Numbers
@@ -26,6 +27,8 @@ from survey.report.words import Words
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
+
+    from survey.grid import Bounds
 
 # Beside pictures, numbers are what makes the page large: some 16 bytes a vertex on the map, 30 in a section.
 _MOST_VERTICES = {"contours": 80_000, "bench_lines": 30_000, "sections": 40_000}
@@ -70,6 +73,14 @@ def _lines(
         }
         for row in run.layer(name).rows()
     ]
+
+
+def _drawable(shape: BaseGeometry | None, extent: Bounds) -> BaseGeometry | None:
+    """A site's outline as a screen can show it: specks below a hundred-and-twentieth of the map left out."""
+    if shape is None or shape.is_empty:
+        return shape
+    side = max(extent.east - extent.west, extent.north - extent.south) / 120
+    return without_specks(shape, side * side)
 
 
 def map_data(run: RunFolder, words: Words, numbers: Numbers) -> dict[str, Any]:
@@ -127,7 +138,7 @@ def map_data(run: RunFolder, words: Words, numbers: Numbers) -> dict[str, Any]:
                 "id": row["id"],
                 "kind": row["kind"],
                 "title": content.site_title(sites[row["id"]], words, numbers),
-                "rings": _rings(row["geometry"], east, north),
+                "rings": _rings(_drawable(row["geometry"], extent), east, north),
                 "colour": SITE.get(str(row["kind"]), "#000000"),
             }
             for row in run.layer("sites").rows()
@@ -268,7 +279,7 @@ def render_html(run: RunFolder, options: ReportOptions) -> str:
         g1=content.g1_table(record, words, numbers),
         settings=content.settings_table(record),
         legend=content.legend_rows(change, words, numbers) if change else [],
-        charts=[Markup(svg.markup(inline=True)) for svg in drawn if svg is not None],
+        charts=[(svg.title, Markup(svg.markup(inline=True))) for svg in drawn if svg is not None],
         bars=Markup(bars.markup(inline=True)) if bars else None,
         sections=sections,
         first_section=_first_section(sections),
@@ -301,7 +312,8 @@ def _font_face(language: str) -> str:
         font = (_STATIC / "fonts" / f"SurveySansDevanagari-{name}.ttf").read_bytes()
         encoded = base64.b64encode(font).decode("ascii")
         faces.append(
-            f"@font-face{{font-family:'Survey Sans Devanagari';font-weight:{weight};"
+            f"@font-face{{font-family:'Survey Sans Devanagari';font-weight:{weight};font-display:block;"
+            "unicode-range:U+0900-097F,U+1CD0-1CFF,U+200C-200D,U+20B9,U+25CC,U+A8E0-A8FF;"
             f"src:url(data:font/ttf;base64,{encoded}) format('truetype')}}"
         )
     return "\n".join(faces)

@@ -12,6 +12,7 @@ import numpy as np
 from survey.dem.contours import thinned
 from survey.grid import Bounds
 from survey.report.colours import CONTOUR, OKABE_ITO, SITE, ZONE
+from survey.report.draw.outlines import without_specks
 from survey.report.draw.svg import Svg, mm, path_of
 from survey.report.sheets import grid_spacing_m
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from survey.report.words import Words
 
 _THIN_MM = 0.03
+_SPECK_MM = 5.0  # parts and holes of an outline smaller than this square are not drawn
 _LABEL_EVERY_MM = 130.0
 
 
@@ -112,10 +114,12 @@ def draw_plan(
     if look.zones:
         _zones(svg, run, view)
     if look.sites:
-        _sites(svg, run, view, look, labels)
+        _sites(svg, run, view, look)
     if look.sections:
         _sections(svg, run, view, look, labels)
     _lease(svg, run, view)
+    if look.sites:
+        _site_names(svg, run, view, look, labels)
     if look.pillars:
         _pillars(svg, run, view, look, labels)
     if look.levels:
@@ -418,7 +422,8 @@ def _named(svg: Svg, run: RunFolder, view: View, look: PlanLook, words: Words, l
         )
 
 
-def _sites(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Labels) -> None:
+def _sites(svg: Svg, run: RunFolder, view: View, look: PlanLook) -> None:
+    speck = (_SPECK_MM * view.scale / 1000) ** 2
     for row in run.layer("sites").rows():
         colour = SITE.get(str(row["kind"]), "#000000")
         shape = row["geometry"]
@@ -426,8 +431,19 @@ def _sites(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Labels
             shape = shape.intersection(look.within)
         if shape.is_empty:
             continue
+        shape = without_specks(shape, speck)
         dash = {"pit": None, "heap": (2.5, 0.8), "backfill": (1.0, 0.8)}.get(str(row["kind"]))
         svg.path(_outline(view, shape), stroke=colour, width=0.4, dash=dash, fill=colour, fill_opacity=0.06)
+
+
+def _site_names(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Labels) -> None:
+    for row in run.layer("sites").rows():
+        colour = SITE.get(str(row["kind"]), "#000000")
+        shape = row["geometry"]
+        if look.within is not None:
+            shape = shape.intersection(look.within)
+        if shape.is_empty:
+            continue
         west, _, east, north = shape.bounds
         x, y = view.spot((west + east) / 2, north)
         size, text = look.text_mm, str(row["id"])
@@ -502,5 +518,5 @@ def _levels(
         ):
             centre = x + dx + (wide / 2 if anchor == "start" else -wide / 2)
             if labels.free(centre, y + dy, wide, size + 0.4):
-                svg.text(x + dx, y + dy + 0.35 * size, text, size=size, anchor=anchor, halo=0.8)
+                svg.text(x + dx, y + dy + 0.35 * size, text, size=size, anchor=anchor, halo=1.2)
                 break

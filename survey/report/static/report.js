@@ -91,7 +91,21 @@
       $("place").textContent = words.position
         .replace("{east}", (e.latlng.lng + m.origin[0]).toFixed(1)).replace("{north}", (e.latlng.lat + m.origin[1]).toFixed(1));
     });
-    window.addEventListener("beforeprint", function () { map.invalidateSize(); });
+    // Paper has its own size: the map is laid out for it, all of it, and put back afterwards.
+    let view = null;
+    window.addEventListener("beforeprint", function () {
+      view = [map.getCenter(), map.getZoom()];
+      const box = $("map").style;
+      box.width = "17.4cm"; box.height = "12cm"; box.minHeight = "0";
+      map.invalidateSize({ animate: false, pan: false });
+      map.fitBounds(m.lease.length ? L.polygon(m.lease).getBounds().pad(0.25) : bounds, { animate: false });
+    });
+    window.addEventListener("afterprint", function () {
+      const box = $("map").style;
+      box.width = ""; box.height = ""; box.minHeight = "";
+      map.invalidateSize({ animate: false, pan: false });
+      if (view) { map.setView(view[0], view[1], { animate: false }); }
+    });
   }
 
   /* Text for tooltips: Leaflet takes HTML, and names come from files of strangers. */
@@ -293,6 +307,14 @@
     }
     return null;
   }
+
+  // Paper has no way to unfold what is folded.
+  window.addEventListener("beforeprint", function () {
+    all("details.unfold:not([open])").forEach(function (d) { d.open = true; d.dataset.unfolded = ""; });
+  });
+  window.addEventListener("afterprint", function () {
+    all("details[data-unfolded]").forEach(function (d) { d.open = false; delete d.dataset.unfolded; });
+  });
 
   // ---- start ----------------------------------------------------------------------------------------
   if (data.map && data.map.extent) { drawMap(data.map); }
