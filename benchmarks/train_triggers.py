@@ -98,7 +98,8 @@ def hats(values: NDArray[np.float64], knots: NDArray[np.float64]) -> NDArray[np.
 
 def fit_model(name: str, rows: Sequence[dict[str, Any]], features: Sequence[str], penalty: float) -> Model:
     """Multinomial additive model: a piecewise straight curve per feature and class, with an L2 penalty on
-    their standardised bases; the objects of a seed share its weight, and each world weighs alike."""
+    their standardised bases; the objects of a seed share its weight, and a world with fewer seeds weighs
+    more than they are."""
     x = np.array([[r["features"][f] for f in features] for r in rows])
     y = np.array([CLASSES.index(r["class"]) for r in rows])
     seeds = np.array([f"{r['regime']}-{r['seed']}" for r in rows])
@@ -108,7 +109,7 @@ def fit_model(name: str, rows: Sequence[dict[str, Any]], features: Sequence[str]
     for world in (False, True):
         here = worlds == world
         if here.any():
-            weight[here] *= 1.0 / weight[here].sum()
+            weight[here] /= np.sqrt(weight[here].sum())
     weight *= len(weight) / weight.sum()
     knots = [knots_of(column, weight) for column in x.T]
     basis = np.concatenate([hats(column, at) for column, at in zip(x.T, knots, strict=True)], axis=1)
@@ -180,14 +181,25 @@ def held_out(rows: Sequence[dict[str, Any]], features: Sequence[str], penalty: f
     }
 
 
+def laid_out(data: Any, depth: int = 0) -> str:
+    """JSON with a line for each thing that has a name, and lists of numbers in one line."""
+    if isinstance(data, dict) and depth < 4:
+        inner = ",\n".join(
+            f"{' ' * (depth + 1)}{json.dumps(k, ensure_ascii=False)}: {laid_out(v, depth + 1)}"
+            for k, v in data.items()
+        )
+        return f"{{\n{inner}\n{' ' * depth}}}"
+    return json.dumps(data, ensure_ascii=False)
+
+
 def fit(files: Sequence[Path]) -> None:
     rows = [r for f in files for r in pickle.loads(f.read_bytes())]
     if any(r["seed"] >= HELD_SEEDS for r in rows):
         sys.exit("seeds from 10000 on are kept for scoring")
     every = sorted({f for r in rows for f in r["features"]} - set(LEFT_OUT))
     plain = [f for f in every if f not in SWIR]
-    series = [r for r in rows if not r["regime"].startswith("pair")]
-    pairs = [r for r in rows if r["regime"].startswith("pair")]
+    pairs = [r for r in rows if r["regime"].removeprefix("other-").startswith("pair")]
+    series = [r for r in rows if not r["regime"].removeprefix("other-").startswith("pair")]
     wanted = {
         "swir-series": ([r for r in series if "swir1_nir" in r["features"]], every),
         "no-swir-series": (series, plain),
@@ -216,7 +228,7 @@ def fit(files: Sequence[Path]) -> None:
         for line in held["reliability"]:
             print("   ", line)
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(out, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    OUT.write_text(laid_out(out) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

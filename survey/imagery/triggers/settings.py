@@ -45,13 +45,17 @@ class TriggerSettings:
     # objects
     least_area_m2: float = knob(300.0, "half of the smallest pit asked for: its edge cells are mixed")
     join_cells: float = knob(1, "gaps of one cell do not part an object")
+    alike: float = knob(0.25, "root mean square ln ratio up to which neighbours are one thing")
+    sudden: float = knob(0.5, "of an object's cells: unlike ground that appears beside it is another thing")
     seen_share: float = knob(0.5, "of an object's cells that must be clear for a look to count")
     hit_share: float = knob(0.4, "of the seen cells that must be novel for a look to be a detection")
     # states
-    confirm_hits: float = knob(3, "detections on different days; 2 suffice at twice the evidence")
+    confirm_hits: float = knob(3, "detections on different days")
+    strong_hits: float = knob(2, "detections that suffice where the evidence is strong")
+    strong: float = knob(4.0, "log10 evidence that is strong: twice what starts an object")
     confirm_share: float = knob(0.6, "of the looks since the first that were detections")
     confirm_p: float = knob(0.5, "least calibrated probability of excavation, outside lease + 100 m")
-    confirm_p_near: float = knob(0.4, "the same within lease + 100 m, where digging is likelier")
+    confirm_p_near: float = knob(0.5, "the same within lease + 100 m")
     report_p: float = knob(0.25, "less probable objects are listed as dismissed, with their reason")
     report_p_short: float = knob(
         0.4, "the same where a short history cannot confirm: what is listed is all there is to act on"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from survey.imagery.triggers.evidence import Accumulator
 from survey.imagery.triggers.objects import Neighbours, grown_objects
+from survey.imagery.triggers.product import plain
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.support import Support
 
@@ -85,6 +86,11 @@ class Track:
 Assess = Callable[[Track, int, "Replay"], Assessment]
 
 
+def _apart(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Root mean square ln ratio of two spectra; 0 if one of them was never seen."""
+    return float(np.sqrt(((a - b) ** 2).mean())) if np.isfinite(a + b).all() else 0.0
+
+
 class Replay:
     """Walks a support from its first date to its last."""
 
@@ -104,6 +110,7 @@ class Replay:
         self.looked: list[NDArray[np.bool_]] = []
         self.novel: list[NDArray[np.bool_]] = []
         self.owner = np.full(len(support.cell), -1, np.int32)
+        self._look_of = np.full(len(support.cell), -1, np.int32)  # latest candidate of each cell
         self.tracks: list[Track] = []
 
     def run(self) -> list[Track]:
@@ -120,17 +127,12 @@ class Replay:
         groups = grown_objects(
             self.accumulator.total, self.neighbours, grow=s.grow, seed=s.seed, least_cells=self.least_cells
         )
+        novel_now = np.nonzero(novel)[0]
+        self._look_of[novel_now] = self.support.at[t][novel_now]
         touched: dict[int, list[NDArray[np.intp]]] = {}
         for group in groups:
-            owners = np.unique(self.owner[group])
-            owners = owners[owners >= 0]
-            if len(owners):
-                number = int(owners[0])
-                for other in owners[1:]:
-                    self._merge(int(other), number, touched)
-            else:
-                number = self._born(group, t)
-            touched.setdefault(number, []).append(group)
+            for number, cells in self._claimed(group, t, touched):
+                touched.setdefault(number, []).append(cells)
         for number, parts in touched.items():
             track = self.tracks[number]
             track.cells = np.unique(np.concatenate(parts))
@@ -139,6 +141,56 @@ class Replay:
             if track.merged_into is None and track.state != "closed":
                 self._look(track, t)
                 self._judge(track, t)
+
+    def _claimed(
+        self, group: NDArray[np.intp], t: int, touched: dict[int, list[NDArray[np.intp]]]
+    ) -> list[tuple[int, NDArray[np.intp]]]:
+        """Whose the cells of a connected group are: (track, cells).
+
+        Tracks that have grown together are one if they look alike; ground that is new beside a track, much
+        of it and unlike it, is another thing that happened there.
+        """
+        s, owner = self.settings, self.owner[group]
+        numbers, counts = np.unique(owner[owner >= 0], return_counts=True)
+        if not len(numbers):
+            return [(self._born(group, t), group)]
+        looks = {int(n): self._spectrum(group[owner == n]) for n in numbers}
+        size = {int(n): int(c) for n, c in zip(numbers, counts, strict=True)}
+        kept: list[int] = []
+        for n in looks:
+            like = [
+                k
+                for k in kept
+                if min(size[n], size[k]) < self.least_cells or _apart(looks[n], looks[k]) <= s.alike
+            ]
+            if like:
+                self._merge(n, like[0], touched)
+                owner[owner == n] = like[0]
+            else:
+                kept.append(n)
+        fresh = group[owner < 0]
+        if len(fresh) >= max(self.least_cells, s.sudden * (len(group) - len(fresh))):
+            look = self._spectrum(fresh)
+            if min(_apart(look, looks[k]) for k in kept) > s.alike:
+                active = np.zeros(len(self.owner), bool)
+                active[fresh] = True
+                parts = self.neighbours.components(active)
+                new = [p for p in parts if len(p) >= self.least_cells]
+                out = [(k, group[owner == k]) for k in kept]
+                out += [(self._born(p, t), p) for p in new]
+                return out
+        if len(kept) == 1:
+            return [(kept[0], group)]
+        # A few new cells between two things go with the larger.
+        main = max(kept, key=lambda k: (int((owner == k).sum()), -k))
+        owner[owner < 0] = main
+        return [(k, group[owner == k]) for k in kept]
+
+    def _spectrum(self, cells: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Median ln reflectance of the latest novel look of some cells."""
+        at = self._look_of[cells]
+        at = at[at >= 0]
+        return np.median(np.log(plain(self.support.now[at]) + np.float32(0.03)), axis=0)
 
     def _born(self, group: NDArray[np.intp], t: int) -> int:
         number = len(self.tracks)
@@ -214,9 +266,10 @@ class Replay:
     def _enough(self, track: Track) -> bool:
         s = self.settings
         hits = len(track.hits)
-        if hits < s.confirm_hits or hits / len(track.looks) < s.confirm_share:
+        if hits < s.strong_hits or hits / len(track.looks) < s.confirm_share:
             return False
-        return bool(np.quantile(self.accumulator.total[track.cells], 0.75) >= s.seed)
+        evidence = float(np.quantile(self.accumulator.total[track.cells], 0.75))
+        return evidence >= (s.seed if hits >= s.confirm_hits else s.strong)
 
 
 def walk(
