@@ -248,7 +248,7 @@ def _reasons(
         f"detected in {len(track.hits)} of {len(track.looks)} clear looks since {dates[track.first]}",
     ]
     out += speak(model, found.features)
-    if found.near:
+    if found.near and settings.confirm_p_near < settings.confirm_p:
         out.append("touches lease + 100 m, where digging is likelier: a lower probability confirms")
     if outcome is not None:
         out.append(
