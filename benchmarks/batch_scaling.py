@@ -4,9 +4,11 @@
     python benchmarks/batch_scaling.py soak --folder /var/tmp/night --jobs 150
     python benchmarks/batch_scaling.py sizes --folder /var/tmp/night --cells 1024,4096,8192
 
-night   the same jobs one after another in one process with one thread (the rate of a single job), then as a
-        batch, then the batch again (everything is kept). Efficiency = time one after another / (workers ·
-        time of the batch). Memory: the proportional share of all its processes, four times a second.
+night   some jobs of each size one after another in one process, one thread (the rate of a single job), then
+        all as a batch, then the batch again (everything is kept). Efficiency = time one after another /
+        (workers · time of the batch); the same by processor time says what is lost to work and not to waiting
+        for others on the machine; occupation = part of the batch during which a worker had a job. Memory: the
+        proportional share of all its processes, four times a second.
 soak    many small jobs in one process: what it holds after each (memory, handles, threads), and what files
         stay in the folders of results and of temporary files. Growth is the slope over the second half.
 sizes   one job of so many cells a side, all reports drawn, one thread: what an office multiplies.
@@ -18,8 +20,10 @@ one line per finding. Nothing else should run on the machine; only ratios within
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -57,8 +61,8 @@ def night_of(jobs: int) -> list[int]:
 
 
 # -- what is measured --------------------------------------------------------------------------------------
-def one_after_another(jobs: list[Path], out: Path, reports: str) -> list[float]:
-    """Seconds of each job, in this process, with one thread; imports and compiled code are warm."""
+def one_after_another(jobs: list[Path], out: Path, reports: str) -> list[tuple[float, float]]:
+    """Wall and processor seconds of each job, in this process, with one thread; imports and code are warm."""
     from survey.pipelines.job import load_job
     from survey.pipelines.options import Options
     from survey.pipelines.progress import NullProgress
@@ -68,20 +72,20 @@ def one_after_another(jobs: list[Path], out: Path, reports: str) -> list[float]:
     run_run(load_job(jobs[-1]), options, NullProgress())
     seconds = []
     for job in jobs:
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         run_run(load_job(job), options, NullProgress())
-        seconds.append(time.perf_counter() - began)
+        seconds.append((time.perf_counter() - began, time.process_time() - used))
     return seconds
 
 
 def batch(
     folder: Path, out: Path, workers: int, memory: str | None, reports: str
-) -> tuple[float, int, dict[int, int]]:
-    """Wall seconds, peak memory of all processes together, and the peak of each."""
+) -> tuple[float, float, int, dict[int, int]]:
+    """Wall and processor seconds, peak memory of all processes together, and the peak of each."""
     command = [sys.executable, "-m", "survey.pipelines.cli", "run", str(folder / "jobs"), "-o", str(out)]
     command += ["--workers", str(workers), "--reports", reports]
     command += [] if memory is None else ["--memory", memory]
-    began = time.perf_counter()
+    began, used = time.perf_counter(), of_children()
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(HERE.parent)})
     peak, each = [0], {}
 
@@ -99,7 +103,12 @@ def batch(
     seconds = time.perf_counter() - began
     watcher.join()
     assert code == 0, code
-    return seconds, peak[0], each
+    return seconds, of_children() - used, peak[0], each
+
+
+def of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def family(pid: int) -> list[int]:
@@ -145,33 +154,40 @@ def tell(**said: object) -> None:
 # -- commands ------------------------------------------------------------------------------------------------
 def night(folder: Path, args: argparse.Namespace) -> None:
     jobs = make_jobs(folder, night_of(args.jobs))
-    alone = one_after_another(jobs, folder / "alone", args.reports)
-    tell(
-        what="one after another, one thread",
-        jobs=len(jobs),
-        seconds=round(sum(alone), 1),
-        median_s=round(float(np.median(alone)), 2),
-        slowest_s=round(max(alone), 2),
-    )
+    sides = night_of(args.jobs)
+    some = [k for side in sorted(set(sides)) for k in [i for i, s in enumerate(sides) if s == side][:4]]
+    alone = one_after_another([jobs[k] for k in some], folder / "alone", args.reports)
+    wall = cpu = 0.0
+    for side in sorted(set(sides)):
+        mine = [seconds for k, seconds in zip(some, alone, strict=True) if sides[k] == side]
+        each_wall, each_cpu = (float(v) for v in np.median(np.array(mine), axis=0))
+        wall, cpu = wall + each_wall * sides.count(side), cpu + each_cpu * sides.count(side)
+        tell(what="one job, one thread", cells=side, wall_s=round(each_wall, 2), cpu_s=round(each_cpu, 2))
+    tell(what="all jobs one after another", jobs=len(jobs), wall_s=round(wall, 1), cpu_s=round(cpu, 1))
     out = folder / "runs"
     shutil.rmtree(out, ignore_errors=True)
-    seconds, peak, each = batch(folder, out, args.workers, args.memory, args.reports)
+    seconds, used, peak, each = batch(folder, out, args.workers, args.memory, args.reports)
+    with open(out / "batch.csv", encoding="utf-8-sig", newline="") as file:
+        at_work = sum(float(row["seconds"]) for row in csv.DictReader(file))
     tell(
         what="batch",
         workers=args.workers,
         memory=args.memory,
-        seconds=round(seconds, 1),
+        wall_s=round(seconds, 1),
+        cpu_s=round(used, 1),
         jobs_per_hour=round(3600 * len(jobs) / seconds),
-        efficiency=round(sum(alone) / (args.workers * seconds), 3),
+        efficiency=round(wall / (args.workers * seconds), 3),
+        efficiency_cpu=round(cpu / used, 3),
+        occupation=round(at_work / (args.workers * seconds), 3),
         peak_all_mb=round(peak / 1e6),
         peak_each_mb=sorted(round(v / 1e6) for v in each.values()),
     )
     same = sum(
         without_clock(folder / "alone" / n / "record.json") == without_clock(out / n / "record.json")
-        for n in (f"N-{k:03}" for k in range(len(jobs)))
+        for n in (f"N-{k:03}" for k in some)
     )
-    tell(what="records equal to those of single runs, but for the clock", same=same, of=len(jobs))
-    seconds, peak, _ = batch(folder, out, args.workers, args.memory, args.reports)
+    tell(what="records equal to those of single runs, but for the clock", same=same, of=len(some))
+    seconds, _, peak, _ = batch(folder, out, args.workers, args.memory, args.reports)
     tell(what="the batch again: all kept", seconds=round(seconds, 1), peak_all_mb=round(peak / 1e6))
     left = [p.name for p in out.iterdir() if p.name.startswith(".")]
     tell(what="hidden files left", files=left)

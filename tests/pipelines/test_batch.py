@@ -15,7 +15,7 @@ import pytest
 from job_files import PLAIN, write_job
 
 from survey.errors import OutputError
-from survey.pipelines import commands
+from survey.pipelines import batch, commands
 from survey.pipelines.batch import collect, run_batch
 from survey.pipelines.batch_plan import Grant, Need, grant, need_of
 from survey.pipelines.batch_report import Row, render
@@ -272,3 +272,22 @@ def test_a_list_may_name_folders_of_its_own(tmp_path):
     a = job_of(tmp_path / "x", "a")
     (tmp_path / "night.list").write_text("x/a.toml\n")
     assert collect("run", [tmp_path / "night.list"]) == [a]
+
+
+# -- fifty ---------------------------------------------------------------------------------------------------
+def test_one_rotten_delivery_of_fifty_is_named_and_the_others_are_done(fakes, monkeypatch, tmp_path):
+    """Also across processes that are let go after some jobs, so that nothing adds up in them."""
+    monkeypatch.setattr(batch, "JOBS_PER_PROCESS", 15)
+    jobs = [job_of(tmp_path / "jobs", f"M-{k:02}", "breach" if k == 40 else "") for k in range(49)]
+    rotten = tmp_path / "jobs" / "M-49.toml"
+    rotten.write_text(jobs[0].read_text().replace("M-00", "M-49").replace("2024.tif", "2042.tif"))
+    out = tmp_path / "runs"
+    done = run_batch([rotten, *jobs], "run", Options(out=out, workers=2, verbosity=-1))
+    assert [row.state for row in done.rows] == ["failed"] + ["done"] * 49
+    assert [row.job for row in done.rows[:2]] == ["M-49", "M-40"]
+    assert done.rows[0].file == "M-49.toml"
+    assert 'survey[1].dem: found "2042.tif", but there is no such file' in done.rows[0].message
+    rows = table(out)
+    assert list(rows)[:3] == ["M-49", "M-40", "M-00"]
+    assert rows["M-49"]["message"] == done.rows[0].message
+    assert everything(out) == sorted([f"M-{k:02}" for k in range(49)] + ["batch.csv", "batch.html"])
