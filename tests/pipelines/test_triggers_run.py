@@ -113,6 +113,57 @@ def test_the_evidence_of_a_trigger_adds_up(whole, series):
         assert sum(t["evidence"]["probabilities"].values()) == pytest.approx(1, abs=1e-3)
 
 
+# -- how scenes are delivered ----------------------------------------------------------------------------
+def _delivered(folder: Path, how) -> None:
+    """Write every scene again as ``how(cells, profile)`` says."""
+    import rasterio
+
+    for path in sorted((folder / "scenes").glob("*.tif")):
+        with rasterio.open(path) as source:
+            profile, cells, names = source.profile, source.read(), source.descriptions
+        path.unlink()
+        cells, more, names = how(cells, names)
+        with rasterio.open(path, "w", **{**profile, "count": len(cells), **more}) as out:
+            out.write(cells)
+            for number, name in enumerate(names, start=1):
+                out.set_band_description(number, name)
+
+
+def test_band_order_and_digital_numbers_with_an_offset_change_nothing(series, whole, tmp_path):
+    job = write_delivery(series, tmp_path / "in")
+    order = [5, 0, 3, 1, 4, 2]
+    names = [("blue", "green", "red", "nir", "swir1", "swir2")[i] for i in order]
+    _delivered(tmp_path / "in", lambda cells, _: ((cells[order] + 1000).astype("uint16"), {}, [""] * 6))
+    text = job.read_text(encoding="utf-8").replace("scale = 0.0001", "scale = 0.0001\noffset = -0.1")
+    lines = [f"bands = {json.dumps(names)}" if x.startswith("bands") else x for x in text.splitlines()]
+    job.write_text("\n".join(lines), encoding="utf-8")
+    _run(job, tmp_path / "out")
+    assert _features(tmp_path / "out") == _features(whole[1])
+
+
+def test_reflectance_as_floats_with_named_bands_needs_no_words_in_the_job(series, whole, tmp_path):
+    job = write_delivery(series, tmp_path / "in")
+    _delivered(
+        tmp_path / "in",
+        lambda cells, names: ((cells / 10000).astype("float32"), {"dtype": "float32"}, names),
+    )
+    lines = job.read_text(encoding="utf-8").splitlines()
+    kept = [x for x in lines if not x.startswith(("bands", "scale"))]
+    job.write_text("\n".join(kept), encoding="utf-8")
+    _run(job, tmp_path / "out")
+    assert _features(tmp_path / "out") == _features(whole[1])
+
+
+def test_four_bands_are_enough(series, tmp_path):
+    job = write_delivery(series, tmp_path / "in")
+    _delivered(tmp_path / "in", lambda cells, names: (cells[:4], {}, names[:4]))
+    lines = [x for x in job.read_text(encoding="utf-8").splitlines() if not x.startswith("bands")]
+    job.write_text("\n".join(lines), encoding="utf-8")
+    record = _run(job, tmp_path / "out")
+    assert record.triggers["bands"] == ["blue", "green", "red", "nir"]
+    assert record.triggers["triggers"]
+
+
 # -- state between runs ----------------------------------------------------------------------------------
 def test_week_by_week_says_what_all_at_once_says(series, whole, tmp_path):
     job = None
