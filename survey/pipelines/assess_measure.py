@@ -236,6 +236,7 @@ def _base(
         method=method,
         ground=stage.untouched,
         touched=wider > 0,
+        pit=_asked_pit(wish, target),
     )
     return how.method, how.heights, how, how.sigma_m3, how.dof
 

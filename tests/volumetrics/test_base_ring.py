@@ -42,6 +42,20 @@ def test_a_stock_against_a_wall(seed):
     assert not (base.ring.rim & wall).any()
 
 
+@pytest.mark.parametrize("high", [2.0, 3.0, 6.0])
+def test_a_pit_under_a_wall_as_high_as_the_pit_is_deep(high):
+    """The clearest break is the wall's, over a third of the ring; most of the ring is the ground before."""
+    before = 0.3 * ground(3)
+    wall = (X > 12) & (R > 18)
+    z = before - 2.0 * np.clip((18 - R) / 6, 0, 1) + high * wall
+    weight = np.clip(18 - R + 0.5, 0, 1)
+    weight[wall] = 0
+    # The program keeps off walls when it tries the base elsewhere; the ring is not told of it.
+    base = rebuild(z, weight, ALL, **CELLS, ground=~(X > 10))
+    assert not (base.ring.wide & wall).any()
+    assert abs(relative_error(base, z, before, weight)) < 0.1
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_pit_open_on_one_side(seed):
     """The outline ends where the pit goes on: its floor is not the ground before."""
@@ -105,3 +119,25 @@ def test_a_natural_ring_is_kept_whole():
         base = rebuild(before - 4 * np.clip((16 - R) / 5, 0, 1), weight, ALL, **CELLS)
         assert base.ring.share == pytest.approx(1)
         assert base.ring.rejected == 0
+
+
+def test_relief_without_a_site_is_mostly_natural():
+    """An outline on ground that nobody dug: what lies off a plane is relief, and stays in the ring."""
+    shares = [rebuild(3 * ground(k), np.clip(9 - R + 0.5, 0, 1), ALL, **CELLS).ring.share for k in range(6)]
+    # One of them lies on a knoll that might be somebody's.
+    assert np.count_nonzero(np.array(shares) > 0.9) >= 5
+
+
+def test_ground_left_out_that_may_be_natural_widens_the_interval():
+    """A low bank beside a shallow pit, on relief as high: with the bank clear of doubt nothing is added."""
+    before = ground(5)
+    weight = np.clip(14 - R + 0.5, 0, 1)
+    z = before - 3 * np.clip((14 - R) / 5, 0, 1)
+    plain = rebuild(z, weight, ALL, **CELLS)
+    walled = rebuild(z + 6.0 * ((X > 13) & (R > 14)), weight, ALL, **CELLS, ground=~(X > 12))
+    banked = rebuild(z + 0.9 * ((X > 9) & (R > 14)), weight, ALL, **CELLS, ground=~(X > 8))
+    for base in (plain, walled):
+        assert not any("whether it is natural" in remark for remark in base.remarks)
+    if banked.ring.rejected:
+        assert any("whether it is natural" in remark for remark in banked.remarks)
+        assert banked.sigma_m3 > plain.sigma_m3

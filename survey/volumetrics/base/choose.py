@@ -131,7 +131,7 @@ def rebuild(
     terrain = make_frame(
         heights, weight * 0 + wanted, free, cell_east, cell_north, origin=origin, factor=frame.factor
     )
-    ring = find_ring(frame, surface, pit=pit)
+    ring = find_ring(frame, surface, pit=pit, usual_m=_usual(frame, terrain))
     if np.count_nonzero(ring.wide) < 6:
         raise InputRefused(
             "no natural ground was measured around the outline",
@@ -213,6 +213,15 @@ def _operators(
         except op.NotPossible as fault:
             refused[name] = str(fault)
     return made, refused
+
+
+def _usual(frame: Frame, terrain: Frame) -> float | None:
+    """How much a ring like this one scatters about its plane on undisturbed ground near by, metres."""
+    ring = find_ring(frame, judge=False)
+    places = trial.find_places(frame, frame.inside | ring.wide, np.isfinite(terrain.z))
+    if places.effective < _LEAST_EFFECTIVE:
+        return None
+    return float(np.median(trial.roughness(frame, ring.wide, places, trial.filled(terrain.z), order=1)))
 
 
 # -- trials ------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +18,12 @@ _SHALLOW_NMAD = 2.5  # of the ring about a plane
 _ANY_BREAK = 0.2  # … and for it to break at all
 _CLEAR_BREAK = 0.5  # of the clearest break, for a sector to count as rim for sure
 _OPEN_SIDE = 0.35  # of the site's depth: a ring that lies farther off the rim's plane is no rim
+_OFF_DEPTH = 0.1  # … where rings near by tell what natural ground does
 _OPEN_SIDE_NMAD = 2.0  # … and by more than the rim itself scatters
 _FOOT_NMAD = 2.0
 _OUTLYING_NMAD = 6.0  # natural relief has long tails: only what is far outside them is rejected
+_OUTLYING_USUAL = 3.5  # … or outside what rings near by scatter
+_ODD = 1.5  # times what rings near by scatter: something stands in this one
 _OUTLYING_DEPTH = 0.2  # … and only if it matters against the depth of the site
 LEAST_M = 0.02
 LEAST_SHARE = 0.5  # of a sector that must be natural for the sector to count
@@ -33,11 +36,13 @@ def natural(
     sector: NDArray[np.intp],
     surface: NDArray[np.float64] | None,
     pit: bool | None = None,
+    usual_m: float | None = None,
 ) -> NDArray[np.bool_]:
     """Blocks of ``usable`` that are natural ground, bool (rows, cols).
 
     ``sector``: the piece of outline that each block lies beside, 0 to ``SECTORS`` - 1. ``surface``: measured
-    heights on the blocks, inside the outline too. ``pit``: the site's kind, if it is known.
+    heights on the blocks, inside the outline too. ``pit``: the site's kind, if it is known. ``usual_m``:
+    scatter of such a ring about its plane on undisturbed ground near by, if there is any.
     """
     z = frame.z[usable]
     part = sector[usable]
@@ -47,20 +52,30 @@ def natural(
     size = np.abs(middle)
     clear = float(np.quantile(size, 0.9))
     kind = _kind(middle, clear) if pit is None or surface is None else (1.0 if pit else -1.0)
-    side = _Sides(kind, part, z, terms)
+    side = _Sides(kind, part, z, terms, usual_m)
+    odd = usual_m is None or _scatter(side) > _ODD * usual_m
+    if not odd:
+        side = replace(side, usual_m=None)
     breaking = kind * middle >= _CLEAR_BREAK * clear
     if clear <= 0 or breaking.sum() < SECTORS // 4:
         breaking[:] = True
     depth = float(np.median(size[breaking])) if surface is not None else 0.0
     good, kept, depth = _agreeing(side, breaking, depth)
-    if surface is not None and clear > 0 and not (good.all() and depth > 0):
+    if surface is not None and clear > 0 and odd and not (good.all() and depth > 0):
         # A wall breaks more than the rim does, so the clearest breaks need not be the rim: the level that
-        # most of what breaks at all agrees on is taken, if more of the outline agrees with it.
-        agreed = _consensus(frame, usable, side, kind * middle >= _ANY_BREAK * clear)
-        if agreed is not None:
-            other = _agreeing(side, agreed, float(np.median(size[agreed])))
-            more = other[0].sum() > good.sum() if depth > 0 else other[0].sum() > SECTORS // 2
-            if more and other[2] > 0:
+        # most of the outline agrees on is taken, if the inside lies clearly off it.
+        core = _core(frame, surface)
+        for way in (np.ones(SECTORS, bool), kind * middle >= _ANY_BREAK * clear):
+            agreed = _consensus(frame, usable, side, way)
+            if agreed is None:
+                continue
+            off = _inside_below(frame, usable, side, agreed, surface, core)
+            if pit is not None and np.sign(off) != kind:
+                continue
+            tried = replace(side, kind=float(np.sign(off)) or 1.0)
+            other = _agreeing(tried, agreed, abs(off))
+            if other[2] > 0 and other[0].sum() > max(good.sum() if depth > 0 else 0, SECTORS // 2):
+                side = tried
                 good, kept, depth = other
 
     # Where the ring closes, its curvature can be told from what does not belong to it.
@@ -82,6 +97,14 @@ class _Sides:
     part: NDArray[np.intp]
     z: NDArray[np.float64]
     terms: NDArray[np.float64]
+    usual_m: float | None
+
+
+def _scatter(side: _Sides) -> float:
+    """Root mean square of the whole ring about its plane, metres."""
+    level = side.z - side.z.mean()
+    fit, *_ = np.linalg.lstsq(side.terms[:, :3], level, rcond=1e-8)
+    return float(np.sqrt(np.mean((level - side.terms[:, :3] @ fit) ** 2)))
 
 
 def _kind(middle: NDArray[np.float64], clear: float) -> float:
@@ -101,18 +124,51 @@ def _agreeing(
     """
     z, part, kind = side.z, side.part, side.kind
     _, residual, scale = concentrate(breaking[part], z, side.terms[:, :3], depth)
+    if side.usual_m is not None:
+        scale = min(scale, max(side.usual_m, LEAST_M / 2))
     shallow = depth < _SHALLOW_NMAD * scale
     if shallow:
         # Breaks tell nothing of where the rim is.
         depth = 0.0
-        _, residual, scale = concentrate(np.ones(len(part), bool), z, side.terms[:, :3], depth)
-    off = max(_OUTLYING_NMAD * scale, _OPEN_SIDE * depth, LEAST_M)
+        if side.usual_m is None:
+            breaking = np.ones(SECTORS, bool)
+            _, residual, scale = concentrate(breaking[part], z, side.terms[:, :3], depth)
+    if side.usual_m is None:
+        off = max(_OUTLYING_NMAD * scale, _OPEN_SIDE * depth, LEAST_M)
+    else:
+        # A wall in the ring widens the ring's own scatter, but not that of rings near by.
+        off = max(_OUTLYING_USUAL * side.usual_m, _OFF_DEPTH * depth, LEAST_M)
     # Towards the level of the site's own inside the doubt goes the other way: natural ground lost there
     # widens the interval, but a floor taken for ground would halve the volume.
     towards = off if shallow else min(off, max(_OPEN_SIDE_NMAD * scale, _OPEN_SIDE * depth, LEAST_M))
     sides = np.array([np.median(residual[part == s]) if (part == s).any() else 0.0 for s in range(SECTORS)])
     good = (kind * sides <= off) & (kind * sides >= -towards)
     return good, good[part] & (kind * residual <= off) & (kind * residual >= -towards), depth
+
+
+def _core(frame: Frame, surface: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Measured blocks at least a third of the half-width inside the edge."""
+    from scipy.ndimage import distance_transform_edt
+
+    depth = distance_transform_edt(frame.inside, sampling=(frame.cell_north, frame.cell_east))
+    return (depth >= max(1.5 * frame.cell_m, 0.33 * frame.half_width_m)) & np.isfinite(surface)
+
+
+def _inside_below(
+    frame: Frame,
+    usable: NDArray[np.bool_],
+    side: _Sides,
+    agreed: NDArray[np.bool_],
+    surface: NDArray[np.float64],
+    core: NDArray[np.bool_],
+) -> float:
+    """How far the inside lies below the plane through some sectors, metres; negative above it."""
+    if not core.any():
+        return 0.0
+    some = agreed[side.part]
+    level = float(np.median(side.z[some]))
+    fit, *_ = np.linalg.lstsq(side.terms[some, :3], side.z[some] - level, rcond=1e-8)
+    return float(np.median(_terms(*frame.positions(core), 1) @ fit + level - surface[core]))
 
 
 def _consensus(
@@ -182,8 +238,7 @@ def _steps(
     n = int(usable.sum())
     if surface is None:
         return np.ones(n)
-    depth = distance_transform_edt(frame.inside, sampling=(frame.cell_north, frame.cell_east))
-    core = (depth >= max(1.5 * frame.cell_m, 0.33 * frame.half_width_m)) & np.isfinite(surface)
+    core = _core(frame, surface)
     if not core.any():
         return np.ones(n)
     # On a hillside the ground itself rises from inside to the upper ring: its general slope is taken off.

@@ -52,6 +52,7 @@ def find_ring(
     *,
     judge: bool = True,
     pit: bool | None = None,
+    usual_m: float | None = None,
 ) -> Ring:
     """The natural ring around an outline.
 
@@ -64,16 +65,18 @@ def find_ring(
         False: take all usable ground, as the caller has chosen it.
     pit:
         The site's kind, if it is known.
+    usual_m:
+        Scatter of such a ring about its plane on undisturbed ground near by.
     """
     width = max(3 * frame.cell_m, RING_WIDTH * frame.half_width_m)
     gap = GAP_BLOCKS * frame.cell_m
-    around, sector, natural_ground = _around(frame, surface, gap, width, judge, pit)
+    around, sector, natural_ground = _around(frame, surface, gap, width, judge, pit, usual_m)
     if judge and surface is not None:
         good = np.bincount(sector[natural_ground], minlength=SECTORS) > 0
         farther = _clear_of_the_edge(frame, surface, gap, width, good)
         if farther > gap:
             gap = farther
-            around, sector, natural_ground = _around(frame, surface, gap, width, judge, pit)
+            around, sector, natural_ground = _around(frame, surface, gap, width, judge, pit, usual_m)
     return _described(frame, around, sector, natural_ground, gap, width)
 
 
@@ -116,13 +119,14 @@ def _around(
     width: float,
     judge: bool,
     pit: bool | None,
+    usual_m: float | None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.intp], NDArray[np.bool_]]:
     """Blocks of the ring, the sector of each, and which of them are natural ground."""
     around = (frame.clearance_m > gap) & (frame.clearance_m <= gap + width)
     usable = around & np.isfinite(frame.z)
     sector = sectors(frame, around)
     if judge and np.count_nonzero(usable) >= 12:
-        return around, sector, natural(frame, usable, sector, surface, pit)
+        return around, sector, natural(frame, usable, sector, surface, pit, usual_m)
     return around, sector, usable
 
 

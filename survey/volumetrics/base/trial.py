@@ -146,9 +146,13 @@ def lowest_errors(
 
 
 def roughness(
-    frame: Frame, ring: NDArray[np.bool_], places: Places | None, ground: NDArray[np.float64]
+    frame: Frame,
+    ring: NDArray[np.bool_],
+    places: Places | None,
+    ground: NDArray[np.float64],
+    order: int = 2,
 ) -> NDArray[np.float64]:
-    """Root mean square of the ring's heights about their smooth trend, metres: here, or at each place."""
+    """Root mean square of the ring's heights about their trend, metres: here, or at each place."""
     from survey.volumetrics.base.operators import _terms
 
     box = footprint(ring | frame.inside) if places is None else places.box
@@ -164,7 +168,7 @@ def roughness(
             )
             x = (col - col.mean()) * step_east / frame.span_m
             y = (row.mean() - row) * step_north / frame.span_m
-            basis[turn] = mask, np.linalg.qr(_terms(x, y, 2))[0]
+            basis[turn] = mask, np.linalg.qr(_terms(x, y, order))[0]
         mask, q = basis[turn]
         v = piece[mask] - piece[mask].mean()
         v = v - q @ (q.T @ v)
