@@ -399,11 +399,14 @@ def _pillars(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Labe
         cx, cy = view.spot(centre.x, centre.y)
         far = math.hypot(x - cx, y - cy) or 1.0
         text = str(row["name"])
-        for reach in (4.0, 6.5, 9.0):
+        wide = 0.62 * size * len(text) + 1
+        for reach in (4.0, 6.5, 9.0, -4.0, -6.5):
             tx, ty = x + (x - cx) / far * reach, y + (y - cy) / far * reach
-            if labels.free(tx, ty, 0.62 * size * len(text) + 1, size + 0.6):
+            anchor = "start" if tx > x + 1 else "end" if tx < x - 1 else "middle"
+            end = tx + {"start": wide, "end": -wide, "middle": 0.0}[anchor]
+            # Where the window ends beside the boundary, the number stands inside the lease.
+            if view.holds(end, ty, 0.5) and labels.free(tx, ty, wide, size + 0.6):
                 break
-        anchor = "start" if tx > x + 1 else "end" if tx < x - 1 else "middle"
         svg.text(tx, ty + 0.35 * size, text, size=size, anchor=anchor, bold=True, halo=0.8)
 
 

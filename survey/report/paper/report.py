@@ -81,7 +81,11 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
         "sections": [views[s.name] for s in sections if s.kind != "site" and s.name in views],
         "findings": _findings(record, words),
         "methods": content.methods(run, words, numbers),
-        "charts": [chart for chart in drawn if chart],
+        "charts": [
+            {"drawing": chart, "title": svg.title}
+            for chart, svg in zip(drawn, made, strict=True)
+            if chart and svg is not None
+        ],
         "g1": _table(g1),
         "source_heads": [words(f"sources.{key}") for key in ("role", "survey", "path", "bytes")],
         "sources": [
@@ -131,7 +135,11 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
 def _table(table: content.Table | None) -> dict[str, Any] | None:
     if table is None:
         return None
-    rows = [[cell.text + (f"\n{cell.under}" if cell.under else "") for cell in row] for row in table.rows]
+    # An interval broken over two lines reads as two figures.
+    rows = [
+        [cell.text + ("\n" + cell.under.replace(" ", "\u00a0") if cell.under else "") for cell in row]
+        for row in table.rows
+    ]
     return {"heads": list(table.heads), "rows": rows}
 
 
@@ -209,6 +217,15 @@ def _maps(run: RunFolder, words: Words, numbers: Numbers, drawings: Drawings) ->
         return []
     if run.lease is not None:
         near = Bounds(*run.lease.bounds).grown(110.0)
+        for shape in run.layer("sites").geometry:
+            box = None if shape is None or shape.is_empty else Bounds(*shape.bounds).grown(20.0)
+            if box is not None and box.overlaps(Bounds(*run.lease.bounds).grown(500.0)):
+                near = Bounds(
+                    min(near.west, box.west),
+                    min(near.south, box.south),
+                    max(near.east, box.east),
+                    max(near.north, box.north),
+                )
         extent = extent.intersection(near) or extent
     scale = max(
         (extent.east - extent.west) * 1000 / _MAP_WIDTH, (extent.north - extent.south) * 1000 / _MAP_HEIGHT
