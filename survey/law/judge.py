@@ -266,7 +266,7 @@ def judge(
     """
     given = verdict if verdict is not None else verdict_of(clause, observed, context)
     if clause.relation in ("on or before", "before") and "year" in context:
-        limit: str | None = due_day(clause, context)[1]
+        limit: str | None = f"on or before {due_day(clause, context)[1]}"
     else:
         limit = limit_in_words(clause, context)
     caveat = clause.caveat(on)
@@ -285,7 +285,7 @@ def judge(
         limit=limit,
         unit=None if clause.unit == "date" else UNIT_SIGNS.get(clause.unit or "", clause.unit),
         message=text,
-        mend=(mend or clause.mend) if needs_mending else None,
+        mend=((clause.mend if mend is None else mend) or None) if needs_mending else None,
         grade=clause.grade,
         sentence=clause.sentence,
         subject=subject,

@@ -219,8 +219,8 @@ _MOST_NAMES = 20_000
 
 
 def filings_in(folder: Path) -> list[Path]:
-    """The filings of a folder that is no filing itself: two or more zips or folders, each with a boundary and a
-    raster of its own, and no loose files beside them. Empty for a folder that is one filing.
+    """The filings of a folder that is no filing itself: two or more zips or folders, each with a boundary and
+    a raster of its own, and no loose files beside them. Empty for a folder that is one filing.
     """
     entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     whole = [p for p in entries if p.is_dir() or p.suffix.casefold() == ".zip"]

@@ -112,11 +112,17 @@ class Context:
         )
         if result.no_power is not None:
             self.say(
-                result.test, None, f"{subject}: cannot be told, {result.no_power}.", subject=subject, mend=""
+                result.test,
+                None,
+                f"{_begun(subject)}: cannot be told, {result.no_power}.",
+                subject=subject,
+                mend="",
             )
             return
         if not result.flags:
-            self.say(result.test, False, f"{subject}: nothing seen.", subject=subject, shown="nothing seen")
+            self.say(
+                result.test, False, f"{_begun(subject)}: nothing seen.", subject=subject, shown="nothing seen"
+            )
             return
         for number, flag in enumerate(result.flags, start=1):
             self.raise_flag(flag, subject if len(result.flags) == 1 else f"{subject} {number}")
@@ -149,6 +155,10 @@ def _same_rule(said: str, rule: str) -> bool:
         return text.casefold().replace("rule", "").replace(" ", "").strip(",.")
 
     return squeezed(rule) == squeezed(said) or squeezed(rule).startswith(squeezed(said) + ",")
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _either(causes: Any) -> str:

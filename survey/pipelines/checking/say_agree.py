@@ -131,7 +131,10 @@ def say_last_year(c: Context, engine: Engine) -> Alignment | None:
     latest, earlier = c.filing.latest, c.filing.earlier
     if earlier is None:
         c.say(
-            "files.last_year", None, "The filing holds one survey, so it cannot be held against the last one."
+            "files.last_year",
+            None,
+            "The filing holds one survey, so it cannot be held against the last one.",
+            mend="Check it together with last year's survey: a second [[survey]] in the job.",
         )
         return None
     kinds = [k for k in ("dsm", "dtm") if getattr(latest, k) is not None and getattr(earlier, k) is not None]

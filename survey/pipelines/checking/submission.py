@@ -99,7 +99,7 @@ def _missing_pictures(folder: RunFolder, s: Submission) -> list[Drawn]:
     lease = _lease_shape(s)
     if lease is None:
         return []
-    drawn = []
+    same: dict[bytes, tuple[str, list[str]]] = {}
     surface = s.seen.plan.surface if s.seen is not None else None
     for name, cover in s.covers.items():
         lacking = [cover.lease.where, cover.buffer.where]
@@ -107,19 +107,23 @@ def _missing_pictures(folder: RunFolder, s: Submission) -> list[Drawn]:
         if sum(shape.area for shape in (*lacking, *exempt)) < 1.0:
             continue
         file = f"pictures/missing-{name.casefold().replace(' ', '-')}.png"
-        folder.write_bytes(
+        picture = missing_picture(surface, lease, grown(lease, BUFFER_M), lacking, exempt)
+        # Products of one flight mostly end at one line: what looks the same is shown once.
+        same.setdefault(picture, (file, []))[1].append(name)
+    for picture, (file, _) in same.items():
+        folder.write_bytes(file, picture)
+    return [
+        Drawn(
             file,
-            missing_picture(surface, lease, grown(lease, BUFFER_M), lacking, exempt),
+            f"What the {_listed(names)} {'leaves' if len(names) == 1 else 'leave'} out",
+            "Solid line: lease. Broken line: 100 m around it. Red: not covered. Orange: exempt, for review.",
         )
-        drawn.append(
-            Drawn(
-                file,
-                f"What the {name} leaves out",
-                "Solid line: lease. Broken line: 100 m around it. Red: not covered. Orange: exempt, for "
-                "review.",
-            )
-        )
-    return drawn
+        for file, names in same.values()
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _flag_pictures(folder: RunFolder, s: Submission) -> list[Drawn]:
