@@ -117,6 +117,7 @@ def understand(job: Job, inputs: Inputs, threads: int) -> Watched:
     permitted = read_permitted(
         job, inputs, lease, shelf.grid, shelf.scenes[-1].date, float(watch.ring_m), notes
     )
+    _reached(lease, permitted, shelf.grid, float(watch.ring_m), notes)
     moved_area = None
     if area is not None:
         from survey.boundary.crs import move
@@ -124,6 +125,38 @@ def understand(job: Job, inputs: Inputs, threads: int) -> Watched:
         moved_area = move(area[0], area[1], shelf.grid.crs_wkt)
     sigma = float(job.lease.boundary_sigma_m) if job.lease is not None else 0.0
     return Watched(shelf, tuple(permitted), moved_area, lease, sigma, (*notes, *shelf.notes))
+
+
+def _reached(
+    lease: Lease | None, permitted: Sequence[Permitted], grid: Grid, ring_m: float, notes: list[Remark]
+) -> None:
+    """Scenes of another place show nothing of what is watched.
+
+    Raises
+    ------
+    InputRefused
+        The job's own lease lies beyond them, ring and all.
+    """
+    import shapely
+
+    b = grid.bounds
+    shown = shapely.box(b.west, b.south, b.east, b.north)
+    if lease is not None:
+        away = float(shapely.distance(lease.to_crs(grid.crs_wkt).polygon, shown))
+        if away > max(ring_m, 100.0):
+            raise InputRefused(
+                f"the scenes end {away / 1000:,.1f} km from the lease",
+                expected="scenes of the lease and its surroundings",
+                mend="Check the reference systems of the scenes and of the lease.",
+            )
+    elif not any(p.polygon.distance(shown) <= max(ring_m, 100.0) for p in permitted):
+        notes.append(
+            Remark(
+                "no-lease-near",
+                "no permitted area of the registry lies near the scenes: everything counts as beyond",
+                "caution",
+            )
+        )
 
 
 def read_lease_of(job: Job, inputs: Inputs) -> Lease | None:

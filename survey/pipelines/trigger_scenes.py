@@ -162,6 +162,13 @@ def _band_names(raster: RasterDescription, watch: WatchLike, name: str) -> tuple
     count = len(raster.bands)
     if watch.bands and count >= len(watch.bands) and not (count == 1 and len(watch.bands) > 1):
         named = [canonical_band(b) for b in watch.bands]
+        unknown = [b for b, n in zip(watch.bands, named, strict=True) if b and n is None]
+        if unknown:
+            raise JobError(
+                f"[watch] bands: {', '.join(unknown)} says nothing known",
+                expected=f"each of {', '.join(NAMES)}, or their names at the sensor (B04, B8A …)",
+                mend='Write "" for a band that is to be passed over.',
+            )
         return tuple(named + [None] * (count - len(named)))
     described = [canonical_band(b.description) for b in raster.bands]
     if sum(d is not None for d in described) >= min(3, count):

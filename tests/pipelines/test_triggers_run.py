@@ -299,6 +299,22 @@ def test_when_no_scene_can_be_used_the_first_reason_is_given(series, tmp_path):
     assert not (tmp_path / "out" / "WATCH-1").exists()
 
 
+def test_bands_that_say_nothing_are_named(series, tmp_path):
+    job = write_delivery(series, tmp_path / "in", masks=False, only=slice(0, 2))
+    text = job.read_text(encoding="utf-8").replace('"red"', '"rouge1"')
+    job.write_text(text, encoding="utf-8")
+    with pytest.raises(JobError, match="rouge1"):
+        _run(job, tmp_path / "out")
+
+
+def test_scenes_of_another_place_are_refused(series, tmp_path):
+    job = write_delivery(series, tmp_path / "in", masks=False, only=slice(0, 2))
+    lease = tmp_path / "in" / "lease.geojson"
+    lease.write_text(lease.read_text("utf-8").replace("EPSG::32643", "EPSG::32644"), encoding="utf-8")
+    with pytest.raises(InputRefused, match="km from the lease"):
+        _run(job, tmp_path / "out")
+
+
 # -- field checks ----------------------------------------------------------------------------------------
 def test_field_checks_are_kept_and_make_the_hit_rate(whole, tmp_path):
     job, out, _ = whole
