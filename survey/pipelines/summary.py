@@ -38,7 +38,8 @@ def summary(record: Record, out: Path) -> str:
             "",
             f"As of {record.triggers['as_of'] or 'no scene'}: "
             + ", ".join(f"{count} {state}" for state, count in counts.items())
-            + f"; {len(record.triggers['dismissed'])} changes not listed.",
+            + f"; {len(record.triggers['dismissed']) + record.triggers.get('dismissed_more', 0):,} "
+            "changes not listed.",
         ]
     serious = [note.message for note in record.notes if note.severity == "serious"]
     if serious:

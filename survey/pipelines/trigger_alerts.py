@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -69,23 +69,47 @@ def settle_ids(
         natural[track.number] = name
     known = {p.id: p for p in published}
     out = {number: name for number, name in natural.items() if name in known}
-    free = [p for p in published if p.id not in set(out.values())]
+    taken = set(out.values())
+    # Cells of all that was published, in order, and whose each is.
+    cells = np.concatenate([p.cells for p in published]) if published else np.zeros(0, np.int64)
+    whose = np.repeat(np.arange(len(published)), [len(p.cells) for p in published])
+    order = np.argsort(cells, kind="stable")
+    cells, whose = cells[order], whose[order]
     for track in tracks:
         if track.number in out:
             continue
         mine = support.cell[track.cells]
+        first, last = np.searchsorted(cells, mine, "left"), np.searchsorted(cells, mine, "right")
+        met = np.concatenate([whose[a:b] for a, b in zip(first, last, strict=True) if b > a] or [whose[:0]])
         best, most = None, 0.0
-        for p in free:
-            both = len(np.intersect1d(mine, p.cells, assume_unique=True))
-            share = both / max(1, min(len(mine), len(p.cells)))
-            if share > most:
+        for index, both in zip(*np.unique(met, return_counts=True), strict=True):
+            p = published[int(index)]
+            share = float(both) / max(1, min(len(mine), len(p.cells)))
+            if p.id not in taken and share > most:
                 best, most = p, share
         if best is not None and most >= SAME_SHARE:
             out[track.number] = best.id
-            free.remove(best)
+            taken.add(best.id)
         else:
             out[track.number] = natural[track.number]
     return out
+
+
+MOST_DISMISSED = 400
+"""Of changes that are not listed so many are described, the likeliest; the others are counted."""
+
+
+def described(tracks: Sequence[Track], wanted: Callable[[Track], bool]) -> tuple[list[Track], int]:
+    """The tracks that are told of, in their order, and the number of those that are only counted."""
+    told = [t for t in tracks if t.assessment is not None and t.hits]
+    rest = [t for t in told if not wanted(t)]
+
+    def unlikely(t: Track) -> tuple[float, int]:
+        return -t.assessment.excavation if t.assessment is not None else 0.0, t.number
+
+    kept = {t.number for t in sorted(rest, key=unlikely)[:MOST_DISMISSED]}
+    left = {t.number for t in rest} - kept
+    return [t for t in told if t.number not in left], len(left)
 
 
 def alerts_of(
@@ -103,13 +127,20 @@ def alerts_of(
     history_looks: int,
     short: bool,
     watched: Geometry | None = None,
-) -> list[Alert]:
-    """In order of first sight and id. ``watched``: beyond it nothing is reported."""
+) -> tuple[list[Alert], int]:
+    """Alerts in order of first sight and id, and the number of changes that are only counted. ``watched``:
+    beyond it nothing is reported."""
     ids = settle_ids(tracks, support, dates, grid, published)
+    before = {p.id for p in published}
     out = []
-    for track in tracks:
-        if track.assessment is None or not track.hits:
-            continue
+
+    def listed(track: Track) -> bool:
+        sure = track.assessment.excavation if track.assessment is not None else 0.0
+        name = ids[track.number]
+        return sure >= report_p or track.confirmed is not None or name in outcomes or name in before
+
+    told, counted = described(tracks, listed)
+    for track in told:
         cells = support.cell[track.cells]
         shape = outline(cells, grid)
         if watched is not None and not watched.intersects(shape):
@@ -122,7 +153,7 @@ def alerts_of(
                 report_p, outcome, history_looks, short,
             )
         )  # fmt: skip
-    return sorted(out, key=lambda a: (a.properties["first_seen"], a.id))
+    return sorted(out, key=lambda a: (a.properties["first_seen"], a.id)), counted
 
 
 def _alert(

@@ -94,6 +94,7 @@ def section(
         },
         "triggers": [{**a.properties, "evidence": a.evidence, "chip": chips.get(a.id)} for a in listed],
         "dismissed": [a.properties for a in result.alerts if not a.listed],
+        "dismissed_more": result.only_counted,
         "withdrawn": [{k: v for k, v in w.items() if k != "geometry"} for w in result.withdrawn],
         "baseline": {
             "scenes": [

@@ -169,6 +169,7 @@ def _folder(
 class Result:
     scan: Scan
     alerts: list[Alert]
+    only_counted: int
     as_of: str | None
     settings: TriggerSettings
     report_p: float
@@ -296,7 +297,7 @@ def judge(job: Job, watched: Watched, store: Store, found: Scan, progress: Progr
     if "probability" in job.watch.model_fields_set and job.watch.probability is not None:
         report_p = float(job.watch.probability)
     published = on_grid(store.published(), store.get(PUBLISHED_GRID), grid)
-    alerts = alerts_of(
+    alerts, counted = alerts_of(
         tracks,
         support,
         dates,
@@ -324,7 +325,7 @@ def judge(job: Job, watched: Watched, store: Store, found: Scan, progress: Progr
         if p.id not in here and p.properties
     ]
     as_of = dates[-1] if dates else None
-    return Result(found, alerts, as_of, settings, report_p, withdrawn, places, watched)
+    return Result(found, alerts, counted, as_of, settings, report_p, withdrawn, places, watched)
 
 
 PUBLISHED_GRID = "published_grid"

@@ -361,7 +361,9 @@ def _common(folder: Path, record: Record, language: str) -> dict[str, Any]:
         "hit_line": hit_line(record, language),
         "scenes": scene_rows(record, language),
         "more": _more(record, language),
-        "dismissed": say(language, "dismissed", n=len(section.get("dismissed", []))),
+        "dismissed": say(
+            language, "dismissed", n=len(section.get("dismissed", [])) + section.get("dismissed_more", 0)
+        ),
         "doubtful": challans.get("doubtful", []),
         "notes": [f"{n.message}" for n in record.notes if n.severity != "info"],
         "words": {key: say(language, key) for key, (text, _) in WORDS.items() if "{" not in text},

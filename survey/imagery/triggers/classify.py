@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -36,13 +36,24 @@ class Model:
 
     def parts(self, features: dict[str, float]) -> NDArray[np.float64]:
         """(feature, class): what each feature adds."""
-        out = np.empty((len(self.features), len(CLASSES)))
-        for j, (name, knots, curve) in enumerate(zip(self.features, self.knots, self.curves, strict=True)):
-            x = features[name]
-            i = min(max(int(np.searchsorted(knots, x)), 1), len(knots) - 1)
-            along = min(max((x - knots[i - 1]) / (knots[i] - knots[i - 1]), 0.0), 1.0)
-            out[j] = curve[:, i - 1] + along * (curve[:, i] - curve[:, i - 1])
-        return out
+        knots, curves = self._padded
+        x = np.array([features[name] for name in self.features])
+        last = knots.shape[1] - 1
+        right = np.clip((knots < x[:, None]).sum(1), 1, last)
+        row = np.arange(len(x))
+        low, high = knots[row, right - 1], knots[row, right]
+        along = np.clip((x - low) / np.maximum(high - low, 1e-12), 0.0, 1.0)[:, None]
+        return curves[row, right - 1] + along * (curves[row, right] - curves[row, right - 1])
+
+    @cached_property
+    def _padded(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Knots (feature, knot) and curves (feature, knot, class), the last repeated to one length."""
+        most = max(len(k) for k in self.knots)
+        knots = np.array([np.r_[k, np.full(most - len(k), k[-1])] for k in self.knots])
+        curves = np.array(
+            [np.concatenate([c, np.repeat(c[:, -1:], most - c.shape[1], 1)], 1).T for c in self.curves]
+        )
+        return knots, curves
 
     def probabilities(self, features: dict[str, float]) -> dict[str, float]:
         score = self.parts(features).sum(0) + self.bias
