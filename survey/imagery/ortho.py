@@ -21,7 +21,8 @@ import numpy as np
 
 from survey.errors import InputRefused
 from survey.grid import Bounds, Grid
-from survey.rasters.describe import open_raster
+from survey.rasters.describe import RasterDescription, open_raster
+from survey.rasters.georef import Placement, place
 from survey.rasters.handles import Pin, dataset
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ TEXTURE = "texture"
 
 _WINDOW_CELLS = 4_000_000  # the most source cells held at once
 _MAX_BANDS = 64
+_SMALLEST_CELL_M, _LARGEST_CELL_M = 0.001, 10_000.0
 _MAX_SAMPLES_A_SIDE = 8  # lattice in a cell, where the mean by area has no closed form
 _NODE = 32  # cells between exactly transformed nodes; between them the transform is bilinear
 _LEAST_PHOTOGRAPHED = 0.5  # share of a cell that must be photographed for a mean
@@ -568,19 +570,18 @@ def open_ortho(
         )
     if any(np.dtype(kind).kind == "c" for kind in source.dtypes):
         raise InputRefused("the orthomosaic holds complex numbers", file=name)
-    if source.crs is None and crs is None:
+    placement = _placement(raster, crs)
+    notes += [remark.message for remark in placement.remarks if remark.code.startswith("sidecar")]
+    wkt = source.crs.to_wkt() if source.crs is not None else _wkt(placement.crs_text, name)
+    a, b, c, d, e, f = placement.transform
+    cell_m = _cell_m(wkt, placement.transform, source.height, source.width)
+    if not _SMALLEST_CELL_M <= cell_m <= _LARGEST_CELL_M:
         raise InputRefused(
-            "the orthomosaic has no coordinate reference system",
+            f"the orthomosaic has cells of {cell_m:.3g} m",
+            expected=f"between {_SMALLEST_CELL_M} and {_LARGEST_CELL_M:.0f} m",
             file=name,
-            mend="Write the reference system into the file, or give it in the job.",
+            mend="Its reference system or its placement is wrong: export it in the UTM zone of the mine.",
         )
-    if source.transform.is_identity or source.transform.determinant == 0:
-        raise InputRefused(
-            "the orthomosaic does not say where it lies",
-            file=name,
-            mend="Deliver a GeoTIFF that carries its placement; a world file beside it is not read.",
-        )
-    wkt = source.crs.to_wkt() if source.crs is not None else _wkt(crs or "", name)
     names, alpha, palette = _band_names(source, bands, name, notes)
     sample = _sample(source, [i + 1 for i, b in enumerate(names) if b != "alpha"], name)
     if alpha is None and len(names) == 4 and names[3] == "band_4" and bands is None:
@@ -595,7 +596,6 @@ def open_ortho(
     white, said = _white(sample, np.dtype(source.dtypes[0]))
     if said:
         notes.append(said)
-    a, b, c, d, e, f = tuple(source.transform)[:6]
     return Ortho(
         pin=raster.pin,
         crs_wkt=wkt,
@@ -604,7 +604,7 @@ def open_ortho(
         width=source.width,
         bands=names,
         white=1.0 if palette is not None else white,
-        cell_m=_cell_m(wkt, source.transform, source.height, source.width),
+        cell_m=cell_m,
         alpha=alpha,
         mask=masked,
         nodata=nodata,
@@ -612,6 +612,22 @@ def open_ortho(
         palette=palette,
         notes=tuple(notes),
     )
+
+
+def _placement(raster: RasterDescription, crs: str | None) -> Placement:
+    """Where it lies by its own word or a file beside it; ``crs`` counts only where both are silent."""
+    try:
+        placement = place(raster)
+    except InputRefused:
+        if crs is None or raster.crs_wkt is not None or raster.transform is None:
+            raise
+        placement = place(raster, crs=crs)
+    a, b, _, d, e, _ = placement.transform
+    if a * e - b * d == 0:
+        raise InputRefused(
+            "the orthomosaic has cells without area", file=raster.name, mend="Export it again as a GeoTIFF."
+        )
+    return placement
 
 
 def _wkt(crs: str, name: str) -> str:
@@ -735,14 +751,17 @@ def _white(sample: NDArray[Any], kind: np.dtype[Any]) -> tuple[float, str]:
     )
 
 
-def _cell_m(wkt: str, transform: Any, height: int, width: int) -> float:
+def _cell_m(
+    wkt: str, transform: tuple[float, float, float, float, float, float], height: int, width: int
+) -> float:
     """Side of a square cell of the same area on the ground at the middle of the file, metres."""
     from pyproj import CRS
 
-    area = abs(transform.determinant)
+    a, b, _, d, e, f = transform
+    area = abs(a * e - b * d)
     crs = _flat(CRS.from_user_input(wkt))
     if crs.is_geographic:
-        north = transform.d * width / 2 + transform.e * height / 2 + transform.f
+        north = d * width / 2 + e * height / 2 + f
         degree = 111_320.0
         return math.sqrt(area) * degree * math.sqrt(max(math.cos(math.radians(north)), 0.01))
     factor = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0

@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 from affine import Affine
-from hostile_mine import ACCEPT, CELLS, CRS, FLAG, NORTH, REFUSE, WEST, Case, Mine, heights
+from hostile_mine import ACCEPT, CRS, FLAG, NORTH, REFUSE, WEST, Case, Mine, heights
 
 MATERIAL = "\n[material]\nin_situ_density_t_m3 = {}\n"
 
@@ -59,6 +59,14 @@ def photograph(m: Mine, name: str = "ortho.tif", bands: int = 3, **header):
 
 def ortho(**header):
     return lambda m: photograph(m, **header)
+
+
+def ortho_beside(m: Mine):
+    from pyproj import CRS as PROJ
+
+    photograph(m, crs=None, transform=Affine.identity())
+    m.text("ortho.tfw", f"1.0\n0.0\n0.0\n-1.0\n{WEST + 0.5}\n{NORTH - 0.5}\n")
+    m.text("ortho.prj", PROJ.from_user_input(CRS).to_wkt("WKT1_ESRI"))
 
 
 def broken_ortho(m: Mine):
@@ -205,6 +213,8 @@ CASES = [
     Case("ortho-zone", "in the neighbouring zone", ACCEPT, ortho(crs="EPSG:32644", transform=Affine(1, 0, -108_000, 0, -1, NORTH + 18_000))),
     Case("ortho-grey", "one grey band", FLAG, ortho(bands=1), "ortho"),
     Case("ortho-no-crs", "without a system: the elevation model's is taken", ACCEPT, ortho(crs=None)),
+    Case("ortho-world", "placed by a world file and a .prj beside it", ACCEPT, ortho_beside),
+    Case("ortho-local", "in a system not tied to the Earth", FLAG, ortho(crs='LOCAL_CS["mine grid",UNIT["metre",1]]'), "ortho.tif"),
     Case("ortho-elsewhere", "of another place", FLAG, ortho(transform=Affine(1, 0, WEST + 9000, 0, -1, NORTH)), "ortho"),
     Case("ortho-broken", "cut off", FLAG, broken_ortho, "ortho.tif"),
     Case("ortho-text", "a text", FLAG, lambda m: (photograph(m), m.text("ortho.tif", "hello\n" * 50)), "ortho.tif"),
@@ -216,4 +226,3 @@ CASES = [
     Case("out-forbidden", "results where nothing can be written", REFUSE, out_in_proc, "cannot"),
     Case("out-other", "a folder of somebody else's work in the run's place", REFUSE, other_run, "H-1"),
 ]  # fmt: skip
-_ = CELLS, CRS

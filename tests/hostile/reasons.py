@@ -118,6 +118,7 @@ WHY = {
     "points-tie-2": "Points and stable ground contradict each other; both are said, and stable ground counts.",
     "ortho": "A picture helps to tell changes apart; volumes come from heights.",
     "ortho-grey": "Colours are missing; it is said, and the volumes do not need them.",
+    "ortho-local": "The run goes on without it, and says so.",
     "ortho-elsewhere": "It shows nothing of this ground; it is said, and the volumes do not need it.",
     "ortho-broken": "The run goes on without it, and says so.",
     "ortho-text": "The run goes on without it, and says so.",
