@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from survey.archive import Lock, writable
+from survey.archive import RECORD, Lock, writable
 from survey.blocks import available_bytes, available_cores
 from survey.errors import EngineError, JobError, OutputError, SurveyError
 from survey.pipelines.batch_plan import Grant, Need, grant, need_of
@@ -150,11 +151,11 @@ def _alone_in(out: Path) -> Iterator[None]:
 
 def _run(jobs: Sequence[tuple[Path, Job | SurveyError]], command: str, options: Options) -> Batch:
     tasks, rows = [], []
-    for path, job in jobs:
+    for (path, job), file in zip(jobs, _told_apart([path for path, _ in jobs]), strict=True):
         if isinstance(job, Job):
-            tasks.append(_Task(len(tasks), path, job, need_of(job)))
+            tasks.append(_Task(len(tasks), file, job, need_of(job)))
         else:
-            rows.append(Row(path.stem, path.name, "failed", message=str(job)))
+            rows.append(Row(_id_in(path), file, "failed", message=str(job)))
     stopped: BaseException | None = None
     title = f"survey {command}: {len(jobs)} jobs"
 
@@ -163,7 +164,11 @@ def _run(jobs: Sequence[tuple[Path, Job | SurveyError]], command: str, options: 
         with contextlib.suppress(OutputError):
             write_summary(_sorted(rows + now), options.out, f"{title}, still at work")
 
-    crew = _Crew(command, options, tasks, view_for(options.verbosity, len(tasks)), ledger)
+    crew = _Crew(
+        command, options, tasks, view_for(options.verbosity, len(jobs)), ledger, len(rows), len(jobs)
+    )
+    for number, row in enumerate(rows, start=1):
+        crew.view.end(-1, row, number, len(jobs), None)
     try:
         crew.work()
     except (KeyboardInterrupt, Terminated) as error:
@@ -171,7 +176,7 @@ def _run(jobs: Sequence[tuple[Path, Job | SurveyError]], command: str, options: 
     finally:
         with _undisturbed():
             crew.end()
-    rows = _sorted(rows + [task.row or _open_row(task) for task in tasks])
+    rows = _sorted([_with_former(r, options.out) for r in rows + [t.row or _open_row(t) for t in tasks]])
     try:
         batch = Batch(tuple(rows), write_summary(rows, options.out, title))
     except OutputError as error:
@@ -188,8 +193,15 @@ def _sorted(rows: Sequence[Row]) -> list[Row]:
 
 def _open_row(task: _Task) -> Row:
     if task.begun:
-        return Row(task.job.id, task.path.name, "interrupted", message="Stopped while it ran; run again.")
-    return Row(task.job.id, task.path.name, "not started", message="Not begun when the batch was stopped.")
+        return Row(task.job.id, task.file, "interrupted", message="Stopped while it ran; run again.")
+    return Row(task.job.id, task.file, "not started", message="Not begun when the batch was stopped.")
+
+
+def _with_former(row: Row, out: Path) -> Row:
+    """Nobody shall take what lies in the folder of a failed job for its result of this night."""
+    if row.finished or not (out / row.job / RECORD).is_file():
+        return row
+    return replace(row, message=f"{row.message} Its folder holds the result of a former run.")
 
 
 def _row_now(task: _Task) -> Row:
@@ -197,7 +209,7 @@ def _row_now(task: _Task) -> Row:
     state = "running" if task.begun else "not started"
     return Row(
         task.job.id,
-        task.path.name,
+        task.file,
         state,
         message="So when this was written. If the batch has ended since, it was cut off: run it again.",
     )
@@ -224,11 +236,12 @@ def _undisturbed() -> Iterator[None]:
 @dataclass(slots=True)
 class _Task:
     number: int
-    path: Path
+    file: str
     job: Job
     need: Need
     begun: bool = False
     tries: int = 0
+    since: float = 0.0
     alone: bool = False
     row: Row | None = None
 
@@ -253,6 +266,8 @@ class _Crew:
     tasks: list[_Task]
     view: Silent
     ledger: Callable[[], None]
+    done: int
+    total: int
     hands: list[_Hand] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -260,8 +275,7 @@ class _Crew:
         self.waiting = sorted(self.tasks, key=lambda t: (-t.need.cells, t.number))
         self.cores = self.options.workers or available_cores()
         self.memory = self.options.memory_bytes or int(MEMORY_SHARE * available_bytes())
-        self.done = 0
-        self.began = self.written = time.monotonic()
+        self.written = time.monotonic()
 
     @property
     def busy(self) -> list[_Hand]:
@@ -311,7 +325,7 @@ class _Crew:
             verbosity=-1,
             out=self.options.out.absolute(),
         )
-        task.begun, task.tries = True, task.tries + 1
+        task.begun, task.tries, task.since = True, task.tries + 1, time.monotonic()
         hand.task, hand.grant, hand.jobs = task, given, hand.jobs + 1
         self.view.begin(task.number, task.job.id)
         try:
@@ -358,7 +372,7 @@ class _Crew:
                 task,
                 Row(
                     task.job.id,
-                    task.path.name,
+                    task.file,
                     state,
                     seconds=round(said.seconds, 3),
                     message=said.message,
@@ -397,15 +411,23 @@ class _Crew:
             f"the process of this job died ({_death(hand.process.exitcode)})",
             mend="Mostly the machine ran out of memory: give the job less with --memory or fewer --workers.",
         )
-        self._close(task, Row(task.job.id, task.path.name, "failed", message=str(died)))
+        self._close(task, Row(task.job.id, task.file, "failed", message=str(died)))
 
     def _close(self, task: _Task, row: Row) -> None:
         task.row = row
         self.done += 1
-        rest = sum(t.need.effort for t in self.tasks if t.row is None)
-        spent = sum(t.need.effort for t in self.tasks if t.row is not None and t.row.state != "kept")
-        left = (time.monotonic() - self.began) * rest / spent if spent and rest else None
-        self.view.end(task.number, row, self.done, len(self.tasks), left)
+        self.view.end(task.number, row, self.done, self.total, self._left())
+
+    def _left(self) -> float | None:
+        """Seconds until the end, by how long the jobs took that are done; None when none is."""
+        done = [t for t in self.tasks if t.row is not None and t.row.state == "done"]
+        open_ = [t for t in self.tasks if t.row is None]
+        if not done or not open_:
+            return None
+        now = time.monotonic()
+        pace = sum(t.row.seconds for t in done if t.row) / sum(t.need.effort for t in done)
+        each = [max(0.0, pace * t.need.effort - (0.0 if t in self.waiting else now - t.since)) for t in open_]
+        return max(sum(each) / min(self.cores, len(open_)), max(each))
 
     # -- the end ---------------------------------------------------------------------------------------
     def end(self) -> None:
@@ -443,6 +465,23 @@ def _loaded(command: str, path: Path, options: Options) -> Job | SurveyError:
         return error
     except Exception as error:
         return SurveyError(explained(error))
+
+
+def _told_apart(paths: Sequence[Path]) -> list[str]:
+    """What the table calls each file: its name, with the folders below the one that holds all."""
+    folders = [Path(os.path.abspath(path)).parent for path in paths]
+    top = os.path.commonpath(folders)
+    return [(f.relative_to(top) / p.name).as_posix() for f, p in zip(folders, paths, strict=True)]
+
+
+def _id_in(path: Path) -> str:
+    """What a job is called whose file cannot be used: by its id, as far as that can be made out."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            found = re.search(r'^\s*id\s*=\s*"([A-Za-z0-9][\w.-]{0,99})"', file.read(2**16), re.M | re.A)
+    except OSError:
+        found = None
+    return found[1] if found else path.parent.name if path.name == "job.toml" else path.stem
 
 
 def _refuse_twins(jobs: Sequence[tuple[Path, Job | SurveyError]]) -> None:

@@ -16,6 +16,7 @@ COLUMNS = (
     "sites_outside", "outside_volume_m3", "cut_m3", "fill_m3", "seconds", "message", "folder",
 )  # fmt: skip
 
+_MEASURED = COLUMNS[COLUMNS.index("breaches") : COLUMNS.index("seconds")]
 _ORDER = {"failed": 0, "interrupted": 1, "running": 2, "not started": 3}
 
 
@@ -69,7 +70,9 @@ class Row:
         )
 
     def public(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in COLUMNS}
+        """By column; what nobody measured is None and never zero."""
+        said = {name: getattr(self, name) for name in COLUMNS}
+        return said if self.finished else said | dict.fromkeys(_MEASURED)
 
     def words(self) -> str:
         """In one line what a person should know."""
@@ -87,6 +90,8 @@ class Row:
             said.append(
                 "1 serious note" if self.serious_notes == 1 else f"{self.serious_notes} serious notes"
             )
+        if unsettled := self.too_close + self.not_measured:
+            said.append(f"{unsettled} not settled")
         return ", ".join(said) or "nothing to weigh"
 
 

@@ -140,7 +140,7 @@ def facts_of(command: str, record: Record) -> dict[str, Any]:
         "not_measured": verdicts.count("not measured"),
         "serious_notes": sum(note.severity == "serious" for note in record.notes),
         "sites_outside": len(outside),
-        "outside_volume_m3": round(sum(s.outside_volume_m3 for s in outside), 1),
+        "outside_volume_m3": round(float(sum(s.outside_volume_m3 for s in outside)), 1),
         "cut_m3": None if lease is None else round(lease.cut_m3, 1),
         "fill_m3": None if lease is None else round(lease.fill_m3, 1),
     }

@@ -19,6 +19,7 @@ from survey.pipelines import batch, commands
 from survey.pipelines.batch import collect, run_batch
 from survey.pipelines.batch_plan import Grant, Need, grant, need_of
 from survey.pipelines.batch_report import Row, render
+from survey.pipelines.batch_view import Lines
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 
@@ -266,6 +267,43 @@ def test_what_needs_a_person_stands_first_and_names_are_text(tmp_path):
     assert rows[3].words() == "2 sites outside the lease"
     assert rows[2].words() == "1 breach, 1 site outside the lease"
     assert rows[4].words() == "nothing to weigh"
+    assert Row("x", "x.toml", "done", too_close=1, not_measured=2).words() == "3 not settled"
+
+
+def test_what_was_not_measured_is_empty_in_the_table_and_never_zero():
+    said = Row("x", "x.toml", "failed", message="the DEM is bad").public()
+    assert said["breaches"] is said["outside_volume_m3"] is said["cut_m3"] is None
+    assert Row("x", "x.toml", "done").public()["breaches"] == 0
+
+
+def test_job_files_of_one_name_are_told_apart(fakes, tmp_path):
+    """Most offices have a folder per mine with a job.toml in it; one that cannot be read is still named."""
+    for name in ("b", "c"):
+        job_of(tmp_path / name, f"RJ-{name}").rename(tmp_path / name / "job.toml")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "job.toml").write_text('[job]\nid = "RJ-a"\nthis is not TOML\n')
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "job.toml").write_bytes(b"\xff\xfe")
+    jobs = collect("run", [tmp_path])
+    done = run_batch(jobs, "run", Options(out=tmp_path / "runs", workers=1, verbosity=-1))
+    assert [(row.job, row.file, row.state) for row in done.rows] == [
+        ("RJ-a", "a/job.toml", "failed"),
+        ("d", "d/job.toml", "failed"),
+        ("RJ-b", "b/job.toml", "done"),
+        ("RJ-c", "c/job.toml", "done"),
+    ]
+    (tmp_path / "b" / "2024.tif").unlink()
+    again = run_batch(jobs, "run", Options(out=tmp_path / "runs", workers=1, verbosity=-1))
+    assert [row.job for row in again.rows] == ["RJ-a", "RJ-b", "d", "RJ-c"]
+    assert again.rows[1].message.endswith(". Its folder holds the result of a former run.")
+    assert "former" not in again.rows[0].message
+
+
+def test_how_long_the_rest_will_take_is_said_by_what_was_done(capsys):
+    view = Lines()
+    row = Row("a", "a.toml", "done", seconds=3.0)
+    view.end(0, row, 1, 3, 65.0)
+    assert "done   a: nothing to weigh  (1 of 3, about 1 min 05 s left)" in capsys.readouterr().err
 
 
 def test_a_list_may_name_folders_of_its_own(tmp_path):
