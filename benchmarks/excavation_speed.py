@@ -70,8 +70,10 @@ def make_rasters(folder: Path, cells: int, cell_m: float = 0.1) -> None:
         n = cells // every
         profile = {
             "driver": "GTiff", "height": n, "width": n, "count": 1, "dtype": "float32", "crs": "EPSG:32643",
-            "transform": from_origin(*origin, size, size), "tiled": True, "blockxsize": TILE, "blockysize": TILE,
-            "compress": "ZSTD", "zstd_level": 3, "predictor": 3, "nodata": float("nan"), "BIGTIFF": "IF_SAFER",
+            "transform": from_origin(*origin, size, size), "tiled": True,
+            "blockxsize": TILE, "blockysize": TILE,
+            "compress": "ZSTD", "zstd_level": 3, "predictor": 3, "nodata": float("nan"),
+            "BIGTIFF": "IF_SAFER",
         }  # fmt: skip
         with rasterio.open(folder / name, "w", **profile) as file:
             for r0 in range(0, cells, strip):
@@ -229,8 +231,10 @@ IMPORTS = {
     "dask": "numpy dask.array rasterio rasterio.features",
 }
 OURS = (
-    "survey.pipelines.excavation survey.pipelines.job survey.pipelines.publish survey.report survey.report.html "
-    "survey.dem.surface survey.imagery.ortho survey.boundary.lease pyogrio scipy.special scipy.spatial dask.threaded"
+    "survey.pipelines.excavation survey.pipelines.job survey.pipelines.publish survey.report "
+    "survey.report.html "
+    "survey.dem.surface survey.imagery.ortho survey.boundary.lease pyogrio scipy.special "
+    "scipy.spatial dask.threaded"
 )
 
 
@@ -296,7 +300,8 @@ def main() -> None:
         cpu = statistics.median(r["cpu_s"] / b["cpu_s"] for r, b in zip(rows, base, strict=True))
         peak = max(r["peak_gb"] for r in rows)
         print(
-            f"{name:12} {wall:10.2f} {cpu:10.2f} {peak:8.2f} {statistics.median(r['wall_s'] for r in rows):8.2f}"
+            f"{name:12} {wall:10.2f} {cpu:10.2f} {peak:8.2f} "
+            f"{statistics.median(r['wall_s'] for r in rows):8.2f}"
         )
 
 

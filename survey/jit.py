@@ -27,7 +27,7 @@ def kernel(function: F) -> F:
 
 @cache
 def _finish_importing() -> None:
-    """Numba imports half of itself at the first call of any kernel: better here than in the midst of a run."""
+    """Numba imports half of itself at the first call of any kernel: better here than amid a run."""
     with contextlib.suppress(Exception):
         from numba.core.registry import cpu_target
 

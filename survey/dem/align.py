@@ -163,7 +163,7 @@ def align(
         else:
             east = north = 0.0
             rise = untouched
-            # What the ground cannot tell may still be there: as large as its σ, and no larger than the fit saw.
+            # What the ground cannot tell may be there: as large as its σ, and no larger than the fit saw.
             unknown = min(sigma, max(length, job.cell_m)) if math.isfinite(sigma) else job.cell_m
             covariance = np.eye(2) * unknown**2
             notes.append(("shift-unknown", f"horizontal shift not applied: {why}"))

@@ -222,7 +222,7 @@ class Tiling:
     col: NDArray[np.int64]
 
     def numbers(self, index: NDArray[np.int64], a_side: int) -> tuple[NDArray[np.int64], int]:
-        """Chosen points numbered by ``a_side`` × ``a_side`` compartments of whole blocks, and how many hold any."""
+        """Chosen points numbered by ``a_side`` × ``a_side`` compartments of blocks; how many hold any."""
         row, col = self.row[index], self.col[index]
         if index.size == 0:
             return np.empty(0, np.int64), 0

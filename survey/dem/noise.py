@@ -7,6 +7,7 @@ assumed of the instrument: the same drone over grass and over rock gives differe
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -126,7 +127,7 @@ def _slope_model(
     """σ² = flat² + (k·tan s)²: a survey moved sideways by k shows as height on a slope."""
     edges = np.unique(np.quantile(slope, np.linspace(0, 1, SLOPE_BINS + 1)))
     bins = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         inside = (slope >= low) & (slope <= high)
         if inside.sum() >= 50:
             bins.append(
@@ -290,7 +291,7 @@ def _smooth_sigma(
         return overall, 0.0
     edges = np.unique(np.quantile(tan, np.linspace(0, 1, SLOPE_BINS + 1)))
     x, y, n = [], [], []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         inside = (tan >= low) & (tan <= high)
         if inside.sum() >= 50:
             x.append(float(tan[inside].mean()) ** 2)

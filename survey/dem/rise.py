@@ -210,12 +210,12 @@ def _rise_lattice(before, after, row, col, dr, dc, oversample, row0, col0, k, ou
             total = 0.0
             for a in range(oversample):
                 y = (dr + i + (a + 0.5) * step - 0.5) / NODE_CELLS
-                ny = int(math.floor(y))
+                ny = math.floor(y)
                 ny = min(max(ny, 0), row.shape[0] - 2)
                 fy = y - ny
                 for b in range(oversample):
                     x = (dc + j + (b + 0.5) * step - 0.5) / NODE_CELLS
-                    nx = int(math.floor(x))
+                    nx = math.floor(x)
                     nx = min(max(nx, 0), row.shape[1] - 2)
                     fx = x - nx
                     v = (1 - fy) * ((1 - fx) * row[ny, nx] + fx * row[ny, nx + 1]) + fy * (
@@ -224,8 +224,8 @@ def _rise_lattice(before, after, row, col, dr, dc, oversample, row0, col0, k, ou
                     u = (1 - fy) * ((1 - fx) * col[ny, nx] + fx * col[ny, nx + 1]) + fy * (
                         (1 - fx) * col[ny + 1, nx] + fx * col[ny + 1, nx + 1]
                     )
-                    iv = int(math.floor(v))
-                    iu = int(math.floor(u))
+                    iv = math.floor(v)
+                    iu = math.floor(u)
                     if iv < 0 or iu < 0 or iv + 1 >= rows_after or iu + 1 >= cols_after:
                         total = np.nan
                     else:

@@ -154,7 +154,7 @@ def points(sample: list[Window], job: Grid, most: int) -> Points:
 def _gradient(
     z: NDArray[np.float64], cell_east: float, cell_north: float, reach: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Central differences over ``2·reach`` cells (fewer at the window's edge): rise per metre east and north."""
+    """Central differences over ``2·reach`` cells (fewer at the edge): rise per metre east and north."""
     rows, cols = z.shape
     up = np.maximum(np.arange(rows) - reach, 0)
     down = np.minimum(np.arange(rows) + reach, rows - 1)

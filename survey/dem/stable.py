@@ -51,7 +51,7 @@ def block_side(job: Grid, lattice: bool, window_cells: int) -> int:
 
 
 def block_of(points: Points, side: int, job: Grid) -> tuple[NDArray[np.int64], int, Tiling]:
-    """(n,) number row·cols + col of the block that each point lies in, from absolute indices; cols; the blocks."""
+    """(n,) number row·cols + col of each point's block, from absolute indices; cols; the blocks."""
     cols = (job.col0 + job.width) // side + 2
     tiling = Tiling((points.row // side).astype(np.int64), (points.col // side).astype(np.int64))
     return tiling.row * cols + tiling.col, cols, tiling

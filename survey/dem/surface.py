@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from survey.dem.decode import Stored, read_heights
 from survey.dem.lay import Lay, interpolate
+from survey.dem.lift import Lift
 from survey.grid import Grid
 from survey.rasters.crs import Heights
 from survey.remark import Remark
@@ -43,6 +44,8 @@ class Surface:
         Row and column of ``grid`` at which a block begins; (0, 0) unless the file was turned.
     lay:
         How it is interpolated onto ``grid``, if its own cells are not metric and north up.
+    lift:
+        What turns its heights into another reference, where the job asks for that.
     crs_name, crs_source:
         The reference system as filed, and who said so: "file", "sidecar" or "job".
     heights:
@@ -62,6 +65,7 @@ class Surface:
     block: tuple[int, int]
     block_origin: tuple[int, int] = (0, 0)
     lay: Lay | None = None
+    lift: Lift | None = None
     crs_name: str = ""
     crs_source: str = "file"
     heights: Heights | None = None
@@ -123,7 +127,7 @@ class Surface:
         return out
 
     def read_into(self, piece: Grid, out: NDArray[np.float32]) -> None:
-        """As :meth:`read`, into ``out`` (C-contiguous, of the piece's shape), for a piece that does not overhang.
+        """As :meth:`read`, into ``out`` (C-contiguous, the piece's shape), for pieces that do not overhang.
 
         The pages of fresh memory cost as much as decoding does: a pass over a large file reuses its own.
         """
@@ -132,12 +136,20 @@ class Surface:
             raise ValueError("the piece overhangs the surface")
         if self.lay is None:
             heights = read_heights(self.stored, piece.row0, r1, piece.col0, c1, out)
+            if self.lift is not None:
+                self.lift.apply(self.grid, piece.row0, piece.col0, heights)
         else:
             heights = self._inside(piece.row0, r1, piece.col0, c1)
         if heights is not out:
             out[...] = heights
 
     def _inside(self, r0: int, r1: int, c0: int, c1: int) -> NDArray[np.float32]:
+        heights = self._as_filed(r0, r1, c0, c1)
+        if self.lift is not None:
+            self.lift.apply(self.grid, r0, c0, heights)
+        return heights
+
+    def _as_filed(self, r0: int, r1: int, c0: int, c1: int) -> NDArray[np.float32]:
         if self.lay is None:
             return read_heights(self.stored, r0, r1, c0, c1)
         lay, stored = self.lay, self.stored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from survey.errors import InputRefused
 from survey.pipelines.checkpoints import CheckpointReport, checkpoint_reports, tie_of
 from survey.pipelines.doubts import doubts, sameness
 from survey.pipelines.epochs import Opened, agreed, open_epochs, open_lease, open_registry, survey_part
+from survey.pipelines.existing_beside import NONE, Undated, undated_beside
 from survey.pipelines.inputs import Inputs, open_inputs
 from survey.pipelines.layers import FIXED
 from survey.pipelines.pair import Measurement, Settings, measure_pair
@@ -34,7 +36,8 @@ from survey.pipelines.record_parts import (
 from survey.pipelines.runs import engine_for, run_folder
 from survey.pipelines.sites import Found, dismissed_mask, make_found
 from survey.pipelines.software import software
-from survey.pipelines.tell_apart import tell_apart
+from survey.pipelines.tell_apart import in_plain_words, tell_apart
+from survey.pipelines.workings import settle_workings
 from survey.record import Clock, PairPart, Record, ZoneVolumes, from_json
 from survey.remark import Remark
 from survey.volumetrics.telling import Verdict
@@ -78,6 +81,13 @@ class Comparison:
     span: Compared | None
     checkpoints: list[CheckpointReport]
     notes: list[Remark]
+    undated: Undated = NONE
+
+    @property
+    def found(self) -> Found:
+        """What changed in the last pair, and what stood there before, if that was asked for."""
+        last = self.pairs[-1].found
+        return Found([*last.sites, *self.undated.sites], last.dismissed)
 
 
 def run_comparison(job: Job, options: Options, progress: Progress, command: str) -> Record:
@@ -142,7 +152,7 @@ def _compare(
     if len(epochs) < 2:
         raise InputRefused("two surveys with a surface are needed to compare them")
     remarks = [*notes]
-    for before, after in zip(epochs, epochs[1:], strict=False):
+    for before, after in itertools.pairwise(epochs):
         remarks += [r for r in agreed(before, after, job) if r not in remarks]
     engine.see([e.surface.path for e in epochs], change_parts)
     reports = checkpoint_reports(job, inputs, epochs)
@@ -152,14 +162,22 @@ def _compare(
     remarks += [r for r in lease.notes if r.severity != "info"]
     registry = open_registry(job, inputs)
     pairs = []
-    for index, (before, after) in enumerate(zip(epochs, epochs[1:], strict=False)):
+    for index, (before, after) in enumerate(itertools.pairwise(epochs)):
         parts = change_parts if index == len(epochs) - 2 else None
         pairs.append(_one_pair(job, inputs, engine, before, after, lease, registry, reports, parts, tile))
         remarks += sameness(before, after, inputs, pairs[-1].measurement)
     span = None
     if len(epochs) > 2:
         span = _one_pair(job, inputs, engine, epochs[0], epochs[-1], lease, registry, reports, None, tile)
-    return Comparison(lease, registry, epochs, pairs, span, reports, remarks)
+    remarks.append(in_plain_words(pairs[-1].measurement))
+    undated = NONE
+    if job.detect.existing is True:
+        last = pairs[-1]
+        m = last.measurement
+        here = lease.to_crs(m.job.crs_wkt)
+        undated = undated_beside(job, epochs[-1], here, registry, m, last.found, engine, tile)
+        remarks += undated.notes
+    return Comparison(lease, registry, epochs, pairs, span, reports, remarks, undated)
 
 
 def _one_pair(
@@ -203,11 +221,24 @@ def _one_pair(
     )
     if engine.progress is not None:
         engine.progress.stage("telling changes apart")
+    m, spoken = settle_workings(m, job.detect.min_area_m2, before.ortho, after.ortho)
     verdicts, outlines = tell_apart(
-        m, job.detect.min_area_m2, job.detect.probability, job.detect.min_depth_m, before.ortho, after.ortho
+        m,
+        job.detect.min_area_m2,
+        job.detect.probability,
+        job.detect.min_depth_m,
+        before.ortho,
+        after.ortho,
+        engine.threads,
+        spoken,
     )
     found = make_found(m, verdicts, here, nearby, after.survey.date, outlines)
-    sums = all_zone_sums(m, dismissed_mask(verdicts), job.error.systematic_m or 0.0)
+    sums = all_zone_sums(
+        m,
+        dismissed_mask(verdicts),
+        job.error.systematic_m or 0.0,
+        np.array([v.outline_share for v in verdicts]),
+    )
     main = [zone_volumes(z, *sums[z]) for z in ("lease", "buffer", "beyond")]
     polygons, river = [], None
     for index, (name, _) in enumerate(extra):
@@ -238,8 +269,9 @@ def _need_overlap(lease: Lease, before: Opened, after: Opened) -> None:
         if not lease.to_crs(grid.crs_wkt).polygon.intersects(box):
             centre = lease.polygon.centroid
             raise InputRefused(
-                f"does not cover any of the lease, which lies around {centre.x:.0f} east, {centre.y:.0f} north; "
-                f"the survey covers {b.west:.0f}…{b.east:.0f} east, {b.south:.0f}…{b.north:.0f} north",
+                f"does not cover any of the lease, which lies around {centre.x:.0f} east, "
+                f"{centre.y:.0f} north; the survey covers {b.west:.0f}…{b.east:.0f} east, "
+                f"{b.south:.0f}…{b.north:.0f} north",
                 file=survey.surface.name,
                 mend="Check that survey and boundary are of the same mine, and their reference systems.",
             )
@@ -338,16 +370,17 @@ def comparison_record(
         alignment=alignment_part(m),
         error=error_part(m),
         zones=last.zones,
-        benches=bench_volumes(m, last.dismissed),
+        benches=bench_volumes(m, last.dismissed, last.zones[0]),
         polygons=last.polygons,
         river_bed=last.river_bed,
         pairs=[_pair_part(p) for p in c.pairs] if len(c.pairs) > 1 else [],
         total=_total(c),
         checkpoints=[r.public() for r in c.checkpoints],
-        sites=[site for site, _ in last.found.sites],
+        sites=[site for site, _ in c.found.sites],
         dismissed=[d for d, _ in last.found.dismissed],
         notes=notes_of([*c.notes, *m.notes]),
-        settings={"detection": m.settings, "alignment_plots": _plots(m), "options": options.public()},
+        settings={"detection": m.settings, "alignment_plots": _plots(m), "options": options.public()}
+        | ({"existing": c.undated.settings} if c.undated.settings else {}),
     )
 
 
@@ -436,7 +469,7 @@ def draw(
         record,
         measurement=last.measurement,
         lease=c.lease.to_crs(last.measurement.job.crs_wkt),
-        found=last.found,
+        found=c.found,
         polygons=last.measurement.extra,
         orthos=(last.before.ortho, last.after.ortho),
         progress=progress,

@@ -13,7 +13,7 @@ from survey.grid import Grid
 
 LEASE, BUFFER, UNSURE_INSIDE, UNSURE_OUTSIDE, THEIRS = range(5)
 """Layers that every sweep has. BUFFER is 0–100 m outside the lease, whoever's ground it is; THEIRS lies in
-other valid leases; the UNSURE ones lie so near the boundary that its uncertainty leaves open whose they are."""
+other valid leases; the UNSURE ones lie so near the boundary that its σ leaves open whose they are."""
 FIXED = 5
 
 

@@ -46,14 +46,14 @@ CELL_SIGMAS = 2.5
 DRAWING_CELL_M = 0.25
 DRAWING_CELLS = 4_000_000
 ABSURD_OFFSET_M = 10.0
-"""No two drone surveys of one mine differ by this on stable ground, unless their heights mean different things."""
+"""No two surveys of one mine differ by this on stable ground, unless their heights mean different things."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """What decides a measurement besides the data. All of it is printed in the record."""
 
-    wishes: Wishes = Wishes()
+    wishes: Wishes = field(default_factory=Wishes)
     probability: float = 0.95
     min_area_m2: float = 40.0
     bench_height_m: float | None = None
@@ -250,7 +250,7 @@ def measure_pair(
 
 
 def drawing_block(job: Grid) -> int:
-    """Cells a side of the blocks that drawings are made from: about a quarter metre, or few enough to hold."""
+    """Cells a side of the blocks that drawings are made from: a quarter metre, or few enough to hold."""
     wanted = DRAWING_CELL_M / job.cell_m
     fit = math.sqrt(job.height * job.width / DRAWING_CELLS)
     return max(1, math.floor(wanted + 1e-9), math.ceil(fit))

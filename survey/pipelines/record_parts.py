@@ -83,7 +83,7 @@ def quantile95(dof: float) -> float:
 
 
 def zone_shares(m: Measurement) -> dict[str, tuple[Share, float]]:
-    """For each zone its share in regions and whole, and its area: lease, buffer, beyond, then named polygons."""
+    """Each zone's share in regions and whole, and its area: lease, buffer, beyond, named polygons."""
     j = m.job
     cell = j.cell_area_m2
     nodes = zone_nodes(m.zones, m.extra, m.nodes)
@@ -142,14 +142,18 @@ def _box(j) -> BaseGeometry:  # type: ignore[no-untyped-def]
 
 
 def all_zone_sums(
-    m: Measurement, dismissed: NDArray[np.bool_], declared_systematic_m: float = 0.0
+    m: Measurement,
+    dismissed: NDArray[np.bool_],
+    declared_systematic_m: float = 0.0,
+    outline_share: NDArray[np.float64] | None = None,
 ) -> dict[str, tuple[ZoneSums, float]]:
     """Sums with intervals for every zone and named polygon, with its area."""
     shares = zone_shares(m)
     node_m2 = nodes_grid(m.nodes).cell_area_m2
     parts: dict[tuple[str, str], Part] = {}
     for zone, (share, _) in shares.items():
-        for name, part in parts_of(share, m.regions.sign, dismissed, m.node_areas, node_m2).items():
+        found = parts_of(share, m.regions.sign, dismissed, m.node_areas, node_m2, outline_share)
+        for name, part in found.items():
             parts[zone, name] = part
     keys = list(parts)
     sigma = dict.fromkeys(keys, math.nan)
@@ -216,8 +220,8 @@ def zone_volumes(
     )
 
 
-def bench_volumes(m: Measurement, dismissed: NDArray[np.bool_]) -> list[BenchVolumes]:
-    """Cut and fill of the lease between levels. A bench's error is that of its region's mean over its volume's share.
+def bench_volumes(m: Measurement, dismissed: NDArray[np.bool_], lease: ZoneVolumes) -> list[BenchVolumes]:
+    """Cut and fill of the lease between levels.
 
     The error of a slab is not resolved by itself: the relative error of the lease's cut (fill) is taken for
     each bench, which is what a common error of height does to slabs of one face.
@@ -225,20 +229,20 @@ def bench_volumes(m: Measurement, dismissed: NDArray[np.bool_]) -> list[BenchVol
     edges = m.level_edges_m
     if edges.size < 2:
         return []
-    sums = all_zone_sums(m, dismissed)["lease"][0]
     worked = ~dismissed
     cut = -m.regions.levels_m3[worked & (m.regions.sign < 0)].sum(axis=0)
     fill = m.regions.levels_m3[worked & (m.regions.sign > 0)].sum(axis=0)
 
-    def relative(q: Measured) -> float:
-        return q.half_width / q.value if q.value > 0 and math.isfinite(q.half_width) else math.nan
+    def relative(value: float, low: float, high: float) -> float:
+        return max(high - value, value - low) / value if value > 0 else math.nan
 
     out = []
     for k in range(edges.size - 1):
         c, f = max(float(cut[k]), 0.0), max(float(fill[k]), 0.0)
         if c == 0 and f == 0:
             continue
-        rc, rf = relative(sums.cut) if c else 0.0, relative(sums.fill) if f else 0.0
+        rc = relative(lease.cut_m3, lease.cut_lo_m3, lease.cut_hi_m3) if c else 0.0
+        rf = relative(lease.fill_m3, lease.fill_lo_m3, lease.fill_hi_m3) if f else 0.0
         out.append(
             BenchVolumes(
                 floor_m=float(edges[k]),

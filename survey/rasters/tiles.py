@@ -28,7 +28,7 @@ _thread = threading.local()
 
 @dataclass(frozen=True)
 class Tiles:
-    """Where the blocks of a band lie in the file. ``offset`` and ``size``: (block rows, block columns), bytes."""
+    """Where a band's blocks lie in the file. ``offset`` and ``size`` in bytes: (block rows, block cols)."""
 
     predictor: int
     rows: int
@@ -47,7 +47,9 @@ def tiles_of(pin: Pin) -> Tiles | None:
     file = dataset(pin)
     tags = file.tags(ns="IMAGE_STRUCTURE")
     predictor = tags.get("PREDICTOR", "1")
-    usual = file.count == 1 and file.dtypes[0] == "float32" and "NBITS" not in file.tags(1, ns="IMAGE_STRUCTURE")
+    usual = (
+        file.count == 1 and file.dtypes[0] == "float32" and "NBITS" not in file.tags(1, ns="IMAGE_STRUCTURE")
+    )
     if tags.get("COMPRESSION") != "ZSTD" or predictor not in ("1", "2", "3") or not usual:
         return None
     height, width = file.block_shapes[0]
@@ -221,7 +223,7 @@ def _unpack_words(raw, r, c, out, middle, half):  # type: ignore[no-untyped-def]
 
 @kernel
 def _unpack_planes(raw, r, c, out, middle, half):  # type: ignore[no-untyped-def]
-    """Predictor 3: a row's highest bytes first, then the next lower ones …; each the difference to its left."""
+    """Predictor 3: a row's highest bytes first, then the next …; each the difference to its left."""
     odd = 0
     cols = raw.shape[1] // 4
     line = np.empty(cols, np.uint32)

@@ -120,7 +120,7 @@ def _lacks(line):  # type: ignore[no-untyped-def]
 
 @kernel
 def _box_mean(grains, radius, out):  # type: ignore[no-untyped-def]
-    """Mean over the (2·radius + 1)² square, in metres; NaN where less than half of it, or the cell, is missing."""
+    """Mean over the (2·radius + 1)² square, metres; NaN where half of it, or the cell, is missing."""
     rows, cols = grains.shape
     side = 2 * radius + 1
     inverse = np.empty(side * side + 1, np.float64)

@@ -65,7 +65,7 @@ def _near(runs, starts, sign, gap):  # type: ignore[no-untyped-def]
     out = []
     for row in range(starts.size - 1):
         for below in range(min(gap + 1, starts.size - 1 - row)):
-            # Runs of a row are in order of their columns and do not overlap: the first near one never goes back.
+            # Runs of a row are in order and do not overlap: the first near one never goes back.
             first, high = starts[row + below], starts[row + below + 1]
             last = np.int64(-1)
             for r in range(starts[row], starts[row + 1]):

@@ -7,6 +7,7 @@ numbers are kept. Bands are independent of each other: they may be handed to thr
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -135,7 +136,7 @@ def _cuts(low: int, high: int, size: int, unit: int) -> Iterator[tuple[int, int]
         if low < mark < high:
             marks.add(mark)
     ordered = sorted(marks)
-    yield from zip(ordered[:-1], ordered[1:], strict=True)
+    yield from itertools.pairwise(ordered)
 
 
 def chunks(band: Grid, rows: int) -> Iterator[Grid]:
@@ -173,7 +174,7 @@ class RowFeed:
         self.held = np.empty((most_rows + 2 * surface.block[0], self.col1 - self.col0), np.float32)
 
     def rows(self, row0: int, row1: int) -> tuple[int, NDArray[np.float32]]:
-        """Rows [row0, row1) as far as the surface goes, and the first row's index; ``row0`` never goes back."""
+        """Rows [row0, row1) as far as there are any, and the first row's index; ``row0`` never goes back."""
         grid = self.surface.grid
         row0 = min(max(row0, grid.row0), grid.row0 + grid.height)
         row1 = max(row0, min(row1, grid.row0 + grid.height))

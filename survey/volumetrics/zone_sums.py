@@ -18,10 +18,10 @@ from survey.quantity import Measured
 
 @dataclass(frozen=True)
 class Share:
-    """How a zone shares in the regions and in the whole. (n,) per region, (nodes,) per node of the lattice.
+    """How a zone shares in the regions and in the whole. (n,) per region, (nodes,) per node.
 
-    ``rise_m3`` and ``area_m2`` are the zone's part of each region; ``total_m3`` and ``measured_m2`` its part of
-    everything measured.
+    ``rise_m3`` and ``area_m2`` are the zone's part of each region; ``total_m3`` and ``measured_m2`` its
+    part of everything measured.
     """
 
     rise_m3: NDArray[np.float64]
@@ -45,10 +45,11 @@ class ZoneSums:
 
 @dataclass(frozen=True)
 class Part:
-    """One sum whose error is asked for: its value, and its area in each node."""
+    """One sum whose error is asked for: its value, its area in each node, 1 σ of its outlines."""
 
     value_m3: float
     node_m2: NDArray[np.float64]
+    outline_m3: float = 0.0
 
     @property
     def area_m2(self) -> float:
@@ -61,12 +62,14 @@ def parts_of(
     dismissed: NDArray[np.bool_],
     node_areas: NDArray[np.float64],
     node_m2: float,
+    outline_share: NDArray[np.float64] | None = None,
 ) -> dict[str, Part]:
     """The sums of a zone whose errors are wanted: cut, fill, net and rest.
 
     Parameters
     ----------
     node_areas : (n, nodes) m² of each region in each node. node_m2 : area of a node.
+    outline_share : (n,) 1 σ of each region's volume from not knowing its outline better, as a share of it.
     """
     worked = ~dismissed
     area = _in_zone(share, node_areas)
@@ -76,7 +79,10 @@ def parts_of(
         ("fill", worked & (sign > 0)),
         ("net", worked),
     ):
-        out[name] = Part(float(share.rise_m3[chosen].sum()), area[chosen].sum(axis=0))
+        doubt = (
+            0.0 if outline_share is None else float(np.linalg.norm((outline_share * share.rise_m3)[chosen]))
+        )
+        out[name] = Part(float(share.rise_m3[chosen].sum()), area[chosen].sum(axis=0), doubt)
     rest = share.node_share * node_m2
     rest = rest * (share.measured_m2 / max(float(rest.sum()), 1e-12))
     rest = np.maximum(rest - area.sum(axis=0), 0.0)
@@ -110,7 +116,7 @@ def zone_sums(
 
     def measured(name: str, factor: float) -> Measured:
         part = parts[name]
-        sigma = math.hypot(sigma_mean_m[name], systematic_m) * part.area_m2
+        sigma = math.hypot(math.hypot(sigma_mean_m[name], systematic_m) * part.area_m2, part.outline_m3)
         if part.area_m2 == 0:
             return Measured(0.0, 0.0, 0.0, "m3")
         value = factor * part.value_m3

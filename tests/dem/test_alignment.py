@@ -64,7 +64,7 @@ def laid(g, before, after, wishes=None, usable=None, tie=None):  # type: ignore[
     return align(sample, g, after.grid, centre, wishes or Wishes(), usable, tie)
 
 
-@pytest.mark.parametrize("east,north", [(0.0, 0.0), (0.31, -0.12), (-1.4, 0.9), (2.6, -2.2)])
+@pytest.mark.parametrize(("east", "north"), [(0.0, 0.0), (0.31, -0.12), (-1.4, 0.9), (2.6, -2.2)])
 def test_a_shift_comes_back(east, north):
     a = laid(*pair(1, east=east, north=north))
     # 100,000 cells of 3 cm noise on slopes of some 15 % tell a shift to about a millimetre.
@@ -163,7 +163,7 @@ def test_the_mode_survives_a_changed_majority():
     x = np.concatenate([rng.normal(0.05, 0.02, 4000), rng.uniform(-8, 3, 6000)])
     mode, sigma = shorth(x)
     npt.assert_allclose(mode, 0.05, atol=0.015)
-    # The narrowest 30 % reach beyond the 40 % that stayed as 0.05 ± 0.02: wider than σ, and far from the rest.
+    # The narrowest 30 % reach beyond the 40 % that stayed as 0.05 ± 0.02: wider than σ, far from the rest.
     assert 0.01 < sigma < 0.1
 
 

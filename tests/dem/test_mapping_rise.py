@@ -53,7 +53,7 @@ def test_equal_grids_subtract_cell_by_cell():
     npt.assert_allclose(rise_of(g, a, b), b.heights - a.heights, atol=GRAIN_M)
 
 
-@pytest.mark.parametrize("west,north", [(0.13, -0.31), (-3.2, 4.75), (1.0, 1.0)])
+@pytest.mark.parametrize(("west", "north"), [(0.13, -0.31), (-3.2, 4.75), (1.0, 1.0)])
 def test_a_sub_cell_shift_is_bilinear(west, north):
     g = grid(24, 28)
     rng = np.random.default_rng(2)

@@ -130,7 +130,7 @@ def test_an_empty_area_has_no_error():
 
 
 def test_slope_makes_noise_grow():
-    # A later survey that jitters sideways by k cells from place to place is rougher where the ground is steep.
+    # A later survey that jitters sideways by k cells from place to place is rougher on steep ground.
     rng = np.random.default_rng(5)
     g = grid(N, N)
     from simulated import Held, hills

@@ -54,7 +54,7 @@ def test_the_pit_comes_out_with_an_interval_that_holds(mine):
 
 
 def test_areas_are_those_of_the_polygons(mine):
-    folder, g = mine
+    folder, _g = mine
     c = measured(write_job(folder, {"2024-04-20": "a.tif", "2025-04-21": "b.tif"}))
     lease, buffer, beyond = c.pairs[0].zones
     # A 70 m square, and its buffer clipped by nothing: 4·70·100 + π·100². The lease went through degrees.
@@ -159,7 +159,7 @@ def test_benches_polygons_and_river_bed(mine):
     assert 290 < bed.lowest_m < bed.highest_m < 310  # type: ignore[operator]
     from survey.pipelines.record_parts import bench_volumes
 
-    benches = bench_volumes(c.pairs[0].measurement, c.pairs[0].dismissed)
+    benches = bench_volumes(c.pairs[0].measurement, c.pairs[0].dismissed, c.pairs[0].zones[0])
     npt.assert_allclose(sum(x.cut_m3 for x in benches), c.pairs[0].zones[0].cut_m3, rtol=1e-6)
     assert all(x.crest_m - x.floor_m == 2.0 for x in benches)
 

@@ -94,7 +94,7 @@ def hemisphere(d):  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("cell", [0.5, 1.0])
 @pytest.mark.parametrize(
-    "shape,truth,relative,order",
+    ("shape", "truth", "relative", "order"),
     [
         # METHODS §5: volumes of R = 20, H = 5, r = 8, relative RMS at 1 m and order of convergence.
         (frustum, math.pi * H / 3 * (R * R + R * r + r * r), 2e-5, 2.7),
@@ -110,7 +110,7 @@ def test_closed_forms(shape, truth, relative, order, cell):
     before = held(g, lambda x, y: np.full_like(x, FLAT))
     after = held(g, lambda x, y: FLAT - shape(np.hypot(x - x0, y - y0)))
     plan = plan_of(before, after)
-    # Three times the published RMS, which is over random centres; float32 at 300 m adds 1e-5 relative at most.
+    # Three times the published RMS, over random centres; float32 at 300 m adds 1e-5 relative at most.
     tolerance = truth * (3 * relative * cell**order + 1e-5)
     npt.assert_allclose(volume_m3(swept(plan), plan), -truth, atol=tolerance)
     regions = gather([p for result in swept(plan) for p in result.parts], g)
@@ -259,7 +259,7 @@ def test_a_vertical_wall_stays_where_it_stands():
     plan = plan_of(Held(g, heights), Held(g, dug))
     regions = gather([p for x in swept(plan) for p in x.parts], g)
     assert regions.count == 1
-    # The square's mean at a corner cell is a quarter of the depth: up to the four corner cells go to the rest.
+    # The square's mean at a corner cell is a quarter of the depth: up to four corner cells go to the rest.
     npt.assert_allclose(regions.rise_m3[0], -3 * 144, atol=4 * 0.25 * 3 + 1e-6)
     # The outline stands on the wall to within one cell all around.
     assert 22 * 22 <= int(regions.cells[0]) <= 26 * 26
