@@ -24,6 +24,7 @@ from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions
 from survey.report.pictures import data_uri
 from survey.report.words import Words
+from survey.report.years import last_period, years_table
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -269,6 +270,8 @@ def render_html(run: RunFolder, options: ReportOptions) -> str:
         title=content.title(record, words),
         headline=content.headline(run, words, numbers),
         zones=content.zone_table(record, words, numbers),
+        years=years_table(record, words, numbers),
+        period=last_period(record, words, numbers),
         sites=content.site_table(record, words, numbers),
         cards=content.site_cards(record, words, numbers),
         chips=chips,

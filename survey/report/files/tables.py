@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from survey.record import BenchVolumes, Dismissed, Finding, Site, Source, ZoneVolumes
+from survey.record import BenchVolumes, Dismissed, Finding, Record, Site, Source, ZoneVolumes
 from survey.report.g1 import g1_rows
 from survey.report.numbers import Numbers
 from survey.report.words import Words
@@ -46,6 +46,7 @@ def sheets_of(run: RunFolder, options: ReportOptions) -> list[Sheet]:
     g1 = g1_rows(record, words, Numbers(words, options.indian_digits))
     made = [
         _models("zones", ZoneVolumes, zones),
+        _years(record),
         _models("benches", BenchVolumes, record.benches),
         _models("sites", Site, record.sites, leave=("parts", "evidence")),
         _models("dismissed", Dismissed, record.dismissed, leave=("evidence",)),
@@ -70,6 +71,19 @@ def sheets_of(run: RunFolder, options: ReportOptions) -> list[Sheet]:
 def _models(name: str, model: Any, rows: Sequence[Any], leave: Sequence[str] = ()) -> Sheet:
     columns = [column for column in model.model_fields if column not in leave]
     return Sheet(name, columns, [[_cell(getattr(row, column)) for column in columns] for row in rows])
+
+
+def _years(record: Record) -> Sheet:
+    """Each pair of surveys of a series, and the first against the last."""
+    figures = [f"{name}{end}_m3" for name in ("cut", "fill", "net") for end in ("", "_lo", "_hi")]
+    columns = ["from", "to", "zone", *figures, "closes_by_m3"]
+    if len(record.pairs) < 2:
+        return Sheet("years", columns, [])
+    parts = [(p.before, p.after, z.model_dump()) for p in record.pairs for z in p.zones]
+    if record.total:
+        parts += [(record.total["from"], record.total["to"], z) for z in record.total["zones"]]
+    rows = [[first, last, *(_cell(z.get(column)) for column in columns[2:])] for first, last, z in parts]
+    return Sheet("years", columns, rows)
 
 
 def _layer(run: RunFolder, name: str, columns: Sequence[str]) -> Sheet:

@@ -15,6 +15,7 @@ from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions
 from survey.report.paper.typeset import Drawings, typeset
 from survey.report.words import Words
+from survey.report.years import last_period, years_table
 
 _MAP_WIDTH, _MAP_HEIGHT = 128.0, 104.0
 _TEXT_WIDTH = 171.0
@@ -73,6 +74,8 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
         "maps": _maps(run, words, numbers, drawings),
         "zones": _table(zones),
         "bars": drawings.add("bars.svg", charts.zone_bars(record.zones, words, numbers)),
+        "years": _table(years_table(record, words, numbers)),
+        "years_explain": words("years.explain", period=last_period(record, words, numbers) or ""),
         "benches": _benches(record, words, numbers),
         "sites": cards,
         "site_heads": list(sites.heads) if sites else [],
@@ -112,6 +115,7 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
             "map": words("page.map"),
             "zones": words("page.zones"),
             "zones_explain": words("zones.explain"),
+            "years": words("page.years"),
             "benches": words("page.benches"),
             "sites": words("page.sites"),
             "sites_explain": words("sites.explain"),

@@ -59,6 +59,7 @@ def sheet_pdf(run: RunFolder, a: Assessment, options: ReportOptions) -> bytes:
         if photo is not None:
             caption = words(f"photo.{epoch}", date=numbers.date(photo.date))
             photos.append([_png(run, photo, kept), caption, _outline_on(a, photo, kept)])
+    after_caption = words("photo.after", date=numbers.date(a.survey_date))
     location_key = "map.location" if run.lease is not None else "map.location_plain"
     plan_key = "map.plan" if a.kind == "pit" else "map.plan_stock"
     regime = _regime(run)
@@ -94,18 +95,23 @@ def sheet_pdf(run: RunFolder, a: Assessment, options: ReportOptions) -> bytes:
             "height": plan.size[1],
             "pictures": [_laid(run, relief, plan, kept)] if relief is not None else [],
             "drawing": kept.add("plan.svg", draw.plan_drawing(a, plan, words)),
-            "caption": words(plan_key, scale=f"{plan.scale:.0f}"),
+            "caption": words(plan_key, scale=f"{plan.scale:.0f}")
+            + (f" {words('map.more')}" if a.measure_more else ""),
         },
         "corners": say.corners(),
         "sections": [s for s in sections if s is not None],
         "oblique": None if oblique is None else _png(run, oblique, kept),
         "oblique_caption": words("oblique", times=f"{_times(oblique):g}") if oblique is not None else "",
         "photos": photos,
+        "no_photo": words("photo.none") if len(photos) == 1 and photos[0][1] == after_caption else "",
         "worth": say.worth(),
         "method": say.method(),
         "tried": say.tried(),
         "doubts": say.doubts(),
-        "remarks": [*a.counted, *a.remarks, *([a.form.remarks] if a.form.remarks else [])],
+        "remarks": [
+            *(words.said(text) for text in (*a.counted, *a.remarks)),
+            *([a.form.remarks] if a.form.remarks else []),
+        ],
         "more": say.more(),
         "dating": a.form.dating or "",
         "inputs": [
@@ -289,7 +295,10 @@ class _Say:
         a, n = self.a, self.n
         depths = " / ".join(n.plain(d, 1) for d in (a.least_depth_m, a.mean_depth_m, a.greatest_depth_m))
         rows = [
-            [self.w("area"), f"{n.plain(a.area_m2, 0)} {self.w('m2')} ({n.hectares(a.area_m2)})"],
+            [
+                self.w("area"),
+                f"{n.plain(a.area_m2, 0)} {self.w('m2')} ({n.plain(a.area_m2 / 10_000, 3)} {self.w('ha')})",
+            ],
             [self.w("perimeter"), f"{n.plain(a.perimeter_m, 0)} {self.w('m')}"],
         ]
         if a.missing_m2 > 0.5:
@@ -375,17 +384,26 @@ class _Say:
         if a.fee is not None:
             key = "fee.again" if a.fee.re_verification else "fee.value"
             fee = self.w(key, fee=n.plain(a.fee.fee_inr, 0), area=f"{a.fee.area_ha:g}")
-            rows.append([self.w("fee"), f"{fee} ({a.fee.citation})"])
+            rows.append([self.w("fee"), f"{fee} ({self._law(a.fee.citation)})"])
         missing = ""
         if w.amount_lo_inr is None and w.missing:
-            missing = self.w("no_amount", what=", ".join(self.w.named("missing", m) for m in w.missing))
+            missing = self.w("no_amount", what=", ".join(self._lacking(m) for m in w.missing))
         return {
             "heads": [self.w(key) for key in ("material", "fraction", "density", "tonnes", "source")],
             "portions": portions,
             "rows": rows,
             "missing": missing,
-            "remarks": list(w.remarks),
+            "remarks": [self.w.said(text) for text in w.remarks],
         }
+
+    def _lacking(self, what: str) -> str:
+        named = self.w.named("missing", what)
+        return self.w.said(what) if named == what else named
+
+    def _law(self, citation: str) -> str:
+        # A clause of the rules themselves needs no grade; one that rests on less is shown with it.
+        plain = citation.removesuffix(" [grade A]")
+        return plain.replace("Rajasthan MMCR 2017, rule", self.w("law.rajasthan"))
 
     # -- method ------------------------------------------------------------------------------------------
     def method(self) -> list[str]:
@@ -430,7 +448,7 @@ class _Say:
         for t in a.base.tried:
             name = self.w.named("base", t.method)
             if t.why_not is not None:
-                rows.append([name, self.w("how.not", why=t.why_not), "", ""])
+                rows.append([name, self.w("how.not", why=self.w.said(t.why_not)), "", ""])
                 continue
             chosen = f" ({self.w('how.chosen')})" if t.method == a.base.method else ""
             rows.append(
@@ -458,7 +476,7 @@ class _Say:
                 lon=n.longitude(p.lon),
                 east=f"{p.east_m:.1f}",
                 north=f"{p.north_m:.1f}",
-                why=p.why,
+                why=self.w.said(p.why),
             )
             for p in self.a.measure_more
         ]
