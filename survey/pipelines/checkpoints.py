@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,7 +156,8 @@ def checkpoint_reports(job: Job, inputs: Inputs, epochs: Sequence[Opened]) -> li
         if name is None:
             continue
         points = read_checkpoints(str(inputs.path(name)), o.survey.checkpoints_crs, o.surface)
-        z = heights_at(o.surface, points.east, points.north)
+        # Points are counted from what their own survey was filed in.
+        z = heights_at(replace(o.surface, lift=None), points.east, points.north)
 
         def part(
             use: NDArray[np.bool_], points: Checkpoints = points, z: NDArray[np.float64] = z

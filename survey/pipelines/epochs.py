@@ -115,6 +115,10 @@ def open_epochs(
                 (*opened.notes, *more),
             )
         )
+    if job.align.convert_heights:
+        from survey.pipelines.one_reference import to_one_reference
+
+        out = to_one_reference(out)
     return out, notes
 
 
@@ -127,7 +131,8 @@ def agreed(before: Opened, after: Opened, job: Job) -> tuple[Remark, ...]:
     """
     from survey.dem.heights import agree
 
-    if job.align.off:
+    if job.align.off and (before.reference is None or after.reference is None):
+        # Whoever lays the surveys on each other himself need not say what both count from.
         return ()
     return agree(
         before.reference, after.reference, before_file=before.surface.name, after_file=after.surface.name

@@ -222,6 +222,16 @@ def only_later_in_feet(m: Mine):
     m.after(lambda z: (z / 0.3048).astype(np.float32))
 
 
+def ellipsoidal(m: Mine, align: str):
+    """The later survey in ellipsoidal heights, truly."""
+    from survey.dem.heights import undulation
+
+    n = float(undulation(75.0007, 24.412))
+    m.after(lambda z: (z + n).astype(np.float32))
+    m.edit('dem = "after.tif"\nheight = "EGM2008"', 'dem = "after.tif"\nheight = "ellipsoidal"')
+    m.text("job.toml", m.job.read_text(encoding="utf-8") + f"[align]\n{align}\n")
+
+
 def mask_all(m: Mine):
     import rasterio
 
@@ -341,6 +351,8 @@ CASES = [
         "height-differ", "one survey ellipsoidal, the other above the geoid", REFUSE,
         lambda m: m.edit('dem = "after.tif"\nheight = "EGM2008"', 'dem = "after.tif"\nheight = "ellipsoidal"'), "ellipsoidal",
     ),
+    Case("height-differ-off", "the same, and alignment switched off", REFUSE, lambda m: ellipsoidal(m, "off = true"), "ellipsoidal"),
+    Case("height-differ-convert", "the same, and the job asks for it to be converted", ACCEPT, lambda m: ellipsoidal(m, "convert_heights = true"), "were turned from ellipsoidal"),
     # nodata
     *(
         Case(f"nodata-{name}", f"undeclared nodata {name}", ACCEPT, undeclared(value))

@@ -31,6 +31,7 @@ WHY = {
     "height-dm-flat": "Whole metres cannot be ruled out on gentle ground: a serious note says what it would mean.",
     "height-metres-int": "They may be metres: a serious note says what it would mean if not.",
     "height-f64": "Every usual type of number holds heights.",
+    "height-differ-convert": "The geoid ships with the program; the conversion is said.",
     "height-missing": "In India ellipsoid and geoid lie 19 to 107 m apart; the reference is never guessed.",
     "nodata": "No ground has such a height, so the value means nothing; it is said.",
     "nodata-0": "No ground near by is that low; it is said.",

@@ -150,6 +150,14 @@ def say_last_year(c: Context, engine: Engine) -> Alignment | None:
         return None
     before, after = getattr(earlier, kinds[0]), getattr(latest, kinds[0])
     try:
+        if (
+            c.filing.job.align.convert_heights
+            and earlier.reference is not None
+            and latest.reference is not None
+        ):
+            from survey.pipelines.one_reference import lifted
+
+            after = lifted(after, latest.reference, earlier.reference)
         alignment = _aligned(before, after, engine)
     except SurveyError as error:
         c.say(

@@ -28,8 +28,8 @@ class Align(Section):
         'Tie heights to check points: "auto" (where there are enough), true or false.', default="auto"
     )
     convert_heights: bool = key(
-        "Convert between ellipsoidal, EGM96 and EGM2008 heights where a geoid grid is at hand. "
-        "Off, surveys on different heights are refused.",
+        "Turn later surveys into the first one's heights where one is ellipsoidal and the other EGM2008 "
+        "(that geoid ships with the program). Off, surveys on different heights are refused.",
         default=False,
     )
     stable: FilePath = key(
