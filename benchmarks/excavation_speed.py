@@ -35,7 +35,7 @@ def make_rasters(folder: Path, cells: int, cell_m: float = 0.1) -> None:
     """Write before.tif, after.tif (shifted by a third of a cell), coarse.tif, lease.geojson and job files."""
     import numpy as np
     import rasterio
-    from rasterio.transform import from_origin
+    from rasterio import Affine
     from scipy.ndimage import zoom
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def make_rasters(folder: Path, cells: int, cell_m: float = 0.1) -> None:
         n = cells // every
         profile = {
             "driver": "GTiff", "height": n, "width": n, "count": 1, "dtype": "float32", "crs": "EPSG:32643",
-            "transform": from_origin(*origin, size, size), "tiled": True,
+            "transform": Affine(size, 0, origin[0], 0, -size, origin[1]), "tiled": True,
             "blockxsize": TILE, "blockysize": TILE,
             "compress": "ZSTD", "zstd_level": 3, "predictor": 3, "nodata": float("nan"),
             "BIGTIFF": "IF_SAFER",
