@@ -12,7 +12,7 @@ import math
 import pickle
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,16 @@ CAUSES = {
 
 def cause_of(
     region: BaseGeometry, sign: int, truth: Truth, stands: list[tuple[str, tuple[float, ...]]]
-) -> str:
-    """Digging where a site of its sign makes up a good part of it, else the cause that lies there."""
+) -> str | None:
+    """Digging where a site of its sign makes up a good part of it, else the cause that lies there.
+
+    None where a site lies in a region that is mostly something else: there is nothing to learn from it.
+    """
     own = region.area
     for site in truth.sites:
         both = site.outline.intersection(region).area
         if (-1 if site.kind == "pit" else 1) == sign and (both > 0.3 * own or both > 0.5 * site.area_m2):
-            return "digging"
+            return "digging" if both > 0.4 * own else None
     for d in truth.dismissed:
         if d.reason in CAUSES and d.outline.buffer(0.7).intersection(region).area > 0.3 * own:
             return CAUSES[d.reason]
@@ -67,10 +70,13 @@ def rows_of(job_file: Path, truth: Truth, stands: list[Any], case: str, scene: i
             if not math.isfinite(evidence.median_m):
                 continue
             shape = outline(m, k).buffer(0)
+            cause = cause_of(shape, evidence.sign, truth, stands)
+            if cause is None:
+                continue
             rows.append(
                 {
                     "case": case, "scene": scene, "evidence": evidence,
-                    "class": cause_of(shape, evidence.sign, truth, stands), "at": shape.centroid.coords[0],
+                    "class": cause, "at": shape.centroid.coords[0],
                 }
             )  # fmt: skip
     return rows
@@ -89,15 +95,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--scenes", type=int, default=90)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--pool", type=int, default=2)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no scene after that")
+    parser.add_argument("--out", type=Path, required=True, help="what it holds of earlier runs is kept")
     given = parser.parse_args()
-    rows: list[dict[str, Any]] = []
-    with ProcessPoolExecutor(given.pool) as pool:
-        for i, found in enumerate(pool.map(rows_of_scene, [given.seed] * given.scenes, range(given.scenes))):
-            rows += found
-            print(f"\r{i + 1}/{given.scenes}", end="", file=sys.stderr)
-    given.out.write_bytes(pickle.dumps(rows))
+    rows: list[dict[str, Any]] = pickle.loads(given.out.read_bytes()) if given.out.exists() else []
+    done = {row["scene"] for row in rows}
+    began = time.monotonic()
+    for scene in range(given.scenes):
+        if scene in done:
+            continue
+        if time.monotonic() - began > 60 * given.minutes:
+            break
+        # A scene without any region still has to count as done.
+        rows += rows_of_scene(given.seed, scene) or [{"scene": scene, "class": None}]
+        given.out.write_bytes(pickle.dumps(rows))
+        print(f"\r{scene + 1}/{given.scenes}", end="", file=sys.stderr)
 
 
 if __name__ == "__main__":

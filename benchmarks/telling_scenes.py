@@ -16,6 +16,8 @@ from survey.sample_data.terrain import TerrainOptions
 
 STREAM = 7_000_000
 """Added to a scene's number, so that no stream is shared with the scenes of the score."""
+BENCHED_FROM = 22
+"""From this scene on every second one is small, and shows workings whose faces went back a little."""
 
 
 def learning_case(seed: int, index: int) -> Case:
@@ -65,5 +67,14 @@ def learning_case(seed: int, index: int) -> Case:
         "greenness": (green, min(1.0, max(0.0, green + d.between(-0.3, 0.3)))),
         "quad_points": 20_000,
     }  # fmt: skip
+    if index >= BENCHED_FROM and index % 2 == 0:
+        # Rings of benches, joined or not, are regions of a kind of their own.
+        options |= {
+            "size_m": (d.between(240, 320) // 1, d.between(240, 320) // 1),
+            "lease_radius_m": d.between(60, 100),
+            "workings_growth": d.between(0.03, 0.25),
+            "sites_beyond": 0, "groves_standing": 1, "crops": d.count(0, 1), "pools": 0,
+            "gullies": d.count(0, 1),
+        }  # fmt: skip
     form = DeliveryForm(job_id=f"learn-{seed}-{index:04d}", ortho_quality=d.one(75, 85, 92, None))
     return Case(index, "learning", int(d.rng.integers(1, 2**31)), SceneOptions(**options), form)

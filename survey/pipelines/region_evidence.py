@@ -47,18 +47,31 @@ def evidence_on(
     w = look_at(
         m.regions, k, m.before, m.after, map_onto(m.job, m.after.grid, a.east_m, a.north_m), a.correction
     )
-    area = float(m.regions.area_m2[k])
     sigma = float(m.region_error.sigma_m[k]) if m.region_error is not None else math.nan
+    mean = abs(float(m.regions.rise_m3[k])) / float(m.regions.area_m2[k])
+    return evidence_in(
+        m, w, int(m.regions.sign[k]), mean, sigma, before, after, float(m.regions.area_m2[k])
+    ), w
+
+
+def evidence_in(
+    m: Measurement,
+    w: RegionWindow,
+    sign: int,
+    mean_m: float,
+    sigma_m: float,
+    before: Ortho | None,
+    after: Ortho | None,
+    area_m2: float | None = None,
+) -> Evidence:
+    """Evidence on the cells inside a window; ``mean_m`` is their mean |rise|, ``sigma_m`` its error."""
     known = w.inside & np.isfinite(w.rise) & np.isfinite(w.before)
-    mean = abs(float(m.regions.rise_m3[k])) / area
-    return (
-        Evidence(
-            int(m.regions.sign[k]),
-            area,
-            float(np.median(np.abs(w.rise[known]))) if known.any() else mean,
-            mean / sigma if sigma > 0 else math.nan,
-            shape_of(w.before, w.rise, w.inside, w.cell_m, scale_of_noise(m)),
-            colour_of(before, after, w.grid, w.inside, (a.east_m, a.north_m)),
-        ),
-        w,
+    a = m.alignment
+    return Evidence(
+        sign,
+        float(w.inside.sum()) * w.cell_m[0] * w.cell_m[1] if area_m2 is None else area_m2,
+        float(np.median(np.abs(w.rise[known]))) if known.any() else mean_m,
+        mean_m / sigma_m if sigma_m > 0 else math.nan,
+        shape_of(w.before, w.rise, w.inside, w.cell_m, scale_of_noise(m)),
+        colour_of(before, after, w.grid, w.inside, (a.east_m, a.north_m)),
     )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from survey.pipelines.pair import Measurement
 from survey.pipelines.region_evidence import Evidence, evidence_on
+from survey.remark import Remark
 from survey.volumetrics import telling
 from survey.volumetrics.telling import CLASSES, DIGGING, Verdict
 from survey.volumetrics.telling_words import in_words
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
 EVEN = 0.5
 """A region is a site if digging is more likely than everything else together."""
+LARGE_FOR_ITS_AREA = 1_000_000
 BACKFILL_STANDING = 0.4
 """Fill of which less than this share stood above its surroundings filled a hollow of the earlier ground."""
 
@@ -31,14 +36,25 @@ def tell_apart(
     ortho_before: Ortho | None = None,
     ortho_after: Ortho | None = None,
     workers: int = 1,
+    spoken: Mapping[tuple[int, int], Evidence] | None = None,
 ) -> tuple[list[Verdict], dict[int, BaseGeometry]]:
-    """A verdict per region, and the outlines that were made on the way."""
+    """A verdict per region, and the outlines that were made on the way.
+
+    ``spoken``: of regions that were joined, the evidence of their likeliest part; it decides where the whole
+    looks less like digging, for the model was learnt on changes in one piece.
+    """
 
     def verdict(k: int) -> Verdict:
         easy = _without_looking(m, k, min_area_m2, min_depth_m)
         if easy is not None:
             return easy
         evidence, _ = evidence_on(m, k, ortho_before, ortho_after)
+        row, col = m.regions.first[k]
+        part = spoken.get((int(row), int(col))) if spoken else None
+        if part is not None and _digging(part) > _digging(evidence):
+            s = evidence.shape
+            outline = {"fringe_share": s.fringe_share, "sampling_share": s.sampling_share}
+            evidence = replace(part, shape=replace(part.shape, **outline))
         return judge(evidence, float(m.regions.rise_m3[k]) / float(m.regions.area_m2[k]))
 
     # Regions know nothing of each other, and what looks at them leaves the interpreter's lock.
@@ -49,11 +65,36 @@ def tell_apart(
             "telling": telling.model().provenance["model"],
             "telling_learnt_from": telling.model().provenance["learnt_from"],
             "site_if_probability_above": EVEN,
+            "min_area_why": "too small is what half a cell more all around does not bring to the least area",
             "backfill_if_standing_below": BACKFILL_STANDING,
             "orthomosaics": [ortho_before is not None, ortho_after is not None],
         }
     )
     return verdicts, {}
+
+
+def in_plain_words(m: Measurement) -> Remark:
+    """By which levels, area and probability a change was called a site, and why: for the report."""
+    said = m.settings
+    eyes = sum(bool(seen) for seen in said.get("orthomosaics", ()))
+    low, seed, certain = (f"{said[f'{name}_m']:.3f} m" for name in ("low", "seed", "certain"))
+    text = (
+        f"Changes are looked for in means over squares of {said['smoothing_side_m']:.2f} m, whose noise in "
+        f"this pair is {said['smooth_sigma_m']:.3f} m (1 σ, from {said['smooth_sigma_from']}). A change is "
+        f"outlined where it leaves {low} ({said['low_sigmas']:g} σ), is followed from {seed} "
+        f"({said['seed_sigmas']:g} σ) and is certain from {certain}: with probability "
+        f"{said['probability']:g} noise reaches that in none of {said['independent_squares']} independent "
+        f"squares of the scene. Reported are changes from {said['min_area_m2']:g} m² that are more likely "
+        f"digging or heaping than everything else together (probability above "
+        f"{said['site_if_probability_above']:g})."
+    )
+    if eyes < 2:
+        text += (
+            " No orthomosaic was delivered"
+            if eyes == 0
+            else " Only one of the two orthomosaics was delivered"
+        ) + ": no change of colour could be seen, shape alone told changes apart, and is less sure of it."
+    return Remark("detection", text, "info" if eyes == 2 else "caution")
 
 
 def _without_looking(m: Measurement, k: int, min_area_m2: float, min_depth_m: float | None) -> Verdict | None:
@@ -63,7 +104,7 @@ def _without_looking(m: Measurement, k: int, min_area_m2: float, min_depth_m: fl
     mean = abs(float(m.regions.rise_m3[k])) / area
     sigma = float(m.region_error.sigma_m[k]) if m.region_error is not None else math.nan
     evidence = {"mean_rise_sigmas": mean / sigma if sigma > 0 else math.nan}
-    if area < min_area_m2:
+    if area < min_area_m2 and area + _half_a_cell_m2(m, k) < min_area_m2:
         why = f"{area:.1f} m² is less than {min_area_m2:g} m²"
         return Verdict(True, kind, "too small", why, 0.5, evidence)
     if min_depth_m is not None and m.regions.deep_m[k] < min_depth_m:
@@ -72,6 +113,23 @@ def _without_looking(m: Measurement, k: int, min_area_m2: float, min_depth_m: fl
         why = f"its mean of {mean:.3f} m lies within the error of a mean over its area, ±{1.96 * sigma:.3f} m"
         return Verdict(True, kind, "noise", why, 0.95, evidence)
     return None
+
+
+def _half_a_cell_m2(m: Measurement, k: int) -> float:
+    """Area of half a cell all around a region: no outline along cells is known better."""
+    piece = m.regions.piece(k)
+    if piece.height * piece.width > LARGE_FOR_ITS_AREA:
+        return 0.0
+    inside = np.pad(m.regions.mask(k, piece), 1)
+    sides = int(
+        np.count_nonzero(inside[1:] != inside[:-1]) + np.count_nonzero(inside[:, 1:] != inside[:, :-1])
+    )
+    # Along cells a round outline is 4/π times as long as it is.
+    return 0.5 * m.job.cell_area_m2 * sides * math.pi / 4
+
+
+def _digging(e: Evidence) -> float:
+    return telling.probabilities(e.sign, telling.numbers(e))[DIGGING]
 
 
 def judge(e: Evidence, mean_rise_m: float) -> Verdict:

@@ -49,6 +49,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "ln_height_m": (-3.0, 2.3),
     "ln_area_m2": (3.5, 6.5),
     "thin_layer": (0.0, 1.0),
+    "curled_up": (0.0, 1.0),
     "green_high": (0.0, 1.0),
     "green_low": (0.0, 1.0),
     "wet_high": (0.0, 1.0),
@@ -110,6 +111,7 @@ def numbers(e: Any) -> dict[str, float]:
         "ln_height_m": _ln(e.median_m),
         "ln_area_m2": _ln(e.area_m2),
         "thin_layer": _bounded(1 - s.uneven / 0.3, 0, 1) * _bounded(s.edge_share, 0, 1),
+        "curled_up": 2 * _bounded(s.open_edge, 0, 0.5) * _bounded(s.towards_end, 0, 1),
     }
     c = e.colour
     if c.before is not None and c.after is not None and c.change is not None:

@@ -24,6 +24,8 @@ def _phrase(name: str, e: Any) -> str:
         return f"{e.certainty:.0f} times its error"
     if name in ("ln_edge_sigmas", "closed"):
         return f"an edge along {percent(s.closed)} of its outline, {s.edge_sigmas:.0f} σ on average"
+    if name == "curled_up":
+        return "it grows towards the end of the data" if s.towards_end > 0.2 else ""
     if name == "open_edge":
         return f"data end along {percent(s.open_edge)} of its outline"
     if name == "ln_width_m":

@@ -1,0 +1,119 @@
+"""A benched pit is one pit, a small pit keeps to itself, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from survey.blocks import Engine
+from survey.pipelines import compare as comparing
+from survey.pipelines.compare import Compared, compare
+from survey.pipelines.inputs import open_inputs
+from survey.pipelines.job import load_job
+from survey.pipelines.pair import Measurement
+from survey.pipelines.sites import outline
+from survey.pipelines.workings import settle_workings
+from survey.sample_data import make_scene, write_delivery
+from survey.sample_data.forms import DeliveryForm
+
+WISHES = {
+    "size_m": (300.0, 300.0),
+    "cell_m": 0.5,
+    "lease_radius_m": 90.0,
+    "workings_growth": 0.06,  # the faces of each bench go back a little: rings
+    "sites_lease": 0,
+    "sites_boundary": 0,
+    "sites_buffer": 1,
+    "shapes": ("faces",),
+    "site_radius_m": (5.0, 8.0),
+    "ortho": True,
+    "quad_points": 20_000,
+}
+
+
+@pytest.fixture(scope="module")
+def scene() -> Any:
+    return make_scene(7, **WISHES)
+
+
+@pytest.fixture(scope="module")
+def job_file(scene: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("workings")
+    return write_delivery(scene, folder / "in", folder / "truth", DeliveryForm(job_id="WORKINGS"))
+
+
+def run(job_file: Path, tile: int | None = None) -> tuple[Measurement, Compared]:
+    """The measurement as the sweep left it, and what became of it."""
+    swept: list[Measurement] = []
+
+    def kept(m: Measurement, *more: Any) -> Any:
+        swept.append(m)
+        return settle_workings(m, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparing, "settle_workings", kept)
+        job = load_job(job_file)
+        with Engine(1) as engine, open_inputs(job) as inputs:
+            last = compare(job, inputs, engine, None, tile).pairs[-1]
+    return swept[0], last
+
+
+@pytest.fixture(scope="module")
+def both(job_file: Path) -> tuple[Measurement, Compared]:
+    return run(job_file)
+
+
+@pytest.fixture(scope="module")
+def whole(both: tuple[Measurement, Compared]) -> Compared:
+    return both[1]
+
+
+def test_the_sweep_left_it_in_pieces(scene: Any, both: tuple[Measurement, Compared]) -> None:
+    true = next(s for s in scene.truth.sites if s.id == "work-pit")
+    m = both[0]
+    pieces = [k for k in m.regions if m.regions.sign[k] < 0 and outline(m, k).intersects(true.outline)]
+    assert len(pieces) > 1
+
+
+def test_the_rings_of_a_benched_pit_are_one_site(scene: Any, whole: Compared) -> None:
+    true = next(s for s in scene.truth.sites if s.id == "work-pit")
+    own = [s for s, o in whole.found.sites if o.intersects(true.outline)]
+    assert len(own) == 1
+    assert own[0].volume_m3 == pytest.approx(true.volume_m3, rel=0.05)
+    assert own[0].volume_lo_m3 < true.volume_m3 < own[0].volume_hi_m3
+
+
+def test_what_was_done_is_said(whole: Compared) -> None:
+    said = whole.measurement.settings
+    assert {"workings_cut", "workings_joined", "workings_floors", "workings_why"} <= set(said)
+    assert "certain from" in comparing.in_plain_words(whole.measurement).message
+
+
+def test_parts_still_sum_to_everything_measured(whole: Compared) -> None:
+    """Worked, dismissed and rest together hold every cubic metre of the sweep."""
+    m = whole.measurement
+    total = (m.totals.rise[0] / (65536 * 4096)) * m.job.cell_area_m2
+    lease = whole.zones[0]
+    parts = lease.net_m3 + lease.dismissed_fill_m3 - lease.dismissed_cut_m3 + lease.rest_net_m3
+    assert parts == pytest.approx(total, abs=1e-6 * max(abs(total), 1))
+
+
+def test_regions_share_no_cell_and_hold_what_they_say(whole: Compared) -> None:
+    m = whole.measurement
+    seen = np.zeros(m.job.shape, np.int64)
+    for k in m.regions:
+        mask = m.regions.mask(k, m.job)
+        assert int(mask.sum()) == m.regions.cells[k]
+        seen += mask
+    assert seen.max() == 1
+    assert m.regions.first.tolist() == sorted(m.regions.first.tolist())
+
+
+def test_no_tiling_changes_what_is_one_working(job_file: Path, whole: Compared) -> None:
+    other = run(job_file, 64)[1]
+    assert [s for s, _ in other.found.sites] == [s for s, _ in whole.found.sites]
+    assert [d for d, _ in other.found.dismissed] == [d for d, _ in whole.found.dismissed]
+    assert other.zones == whole.zones
