@@ -176,7 +176,7 @@ def _alert(
     assert found is not None
     sure = found.excavation
     likeliest = max(found.probability, key=lambda k: (found.probability[k], k))
-    kind = "excavation" if sure >= found.threshold else likeliest
+    kind = "excavation" if sure >= (report_p if short else found.threshold) else likeliest
     state: str = track.state
     confirmed_on = None if track.confirmed is None else dates[track.confirmed]
     if outcome is not None:
@@ -199,7 +199,7 @@ def _alert(
         "detections": len(track.hits),
         "observations": len(track.looks),
         "reasons": _reasons(
-            track, support, dates, model, settings, history_looks, short, kind, outcome, listed
+            track, support, dates, model, settings, history_looks, short, kind, likeliest, outcome, listed
         ),
         "excavation_probability": round(sure, 4),
         "bearing_deg": None if placement.bearing_deg is None else round(placement.bearing_deg, 1),
@@ -264,6 +264,7 @@ def _reasons(
     history_looks: int,
     short: bool,
     kind: str,
+    likeliest: str,
     outcome: Outcome | None,
     listed: bool,
 ) -> list[str]:
@@ -279,6 +280,8 @@ def _reasons(
         f"detected in {len(track.hits)} of {len(track.looks)} clear looks since {dates[track.first]}",
     ]
     out += speak(model, found.features)
+    if likeliest != kind:
+        out.append(f"could as well be {likeliest} ({found.probability[likeliest]:.0%})")
     if found.near and settings.confirm_p_near < settings.confirm_p:
         out.append("touches lease + 100 m, where digging is likelier: a lower probability confirms")
     if outcome is not None:

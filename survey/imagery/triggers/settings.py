@@ -54,11 +54,11 @@ class TriggerSettings:
     strong_hits: float = knob(2, "detections that suffice where the evidence is strong")
     strong: float = knob(4.0, "log10 evidence that is strong: twice what starts an object")
     confirm_share: float = knob(0.6, "of the looks since the first that were detections")
-    confirm_p: float = knob(0.5, "least calibrated probability of excavation, outside lease + 100 m")
-    confirm_p_near: float = knob(0.5, "the same within lease + 100 m")
+    confirm_p: float = knob(0.55, "least calibrated probability of excavation, outside lease + 100 m")
+    confirm_p_near: float = knob(0.55, "the same within lease + 100 m")
     report_p: float = knob(0.25, "less probable objects are listed as dismissed, with their reason")
     report_p_short: float = knob(
-        0.4, "the same where a short history cannot confirm: what is listed is all there is to act on"
+        0.28, "the same where a short history cannot confirm: what is listed is all there is to act on"
     )
     fade_looks: float = knob(3, "clear looks without a detection after which a trigger fades")
     close_looks: float = knob(6, "after which it is closed")
