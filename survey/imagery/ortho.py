@@ -205,24 +205,31 @@ class Ortho:
         return out
 
     def chip(self, piece: Grid, *, shift_m: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.uint8]:
-        """A picture of ``piece`` for people: uint8 (rows, cols, 4), stretched, transparent where not seen."""
+        """A picture of ``piece`` for people: uint8 (rows, cols, 4), transparent where not seen.
+
+        Eight-bit colours are shown as they are, so that two dates and two places can be compared; others
+        are stretched over the range of tones in the piece.
+        """
         colours = COLOURS if self.has_rgb else (self.colours[0],) * 3
         lighter = self._zoomed(piece)
         read = lighter.read(piece, tuple(dict.fromkeys(colours)), shift_m=shift_m)
         seen = np.isfinite(np.stack(list(read.values()))).all(axis=0)
         picture = np.zeros((*piece.shape, 4), np.uint8)
-        if seen.any():
+        if not seen.any():
+            return picture
+        low, high = 0.0, 1.0
+        if self.white != 255 or not self.has_rgb:
             # Some of the pixels tell the range of tones as well as all of them.
             some = np.flatnonzero(seen)
             some = some[:: max(1, len(some) // 200_000)]
             tones = np.concatenate([band.ravel()[some] for band in read.values()])
             low, high = (float(v) for v in np.percentile(tones, (1.0, 99.0)))
-            gain = 255 / max(high - low, 1e-6)
-            for k, name in enumerate(colours):
-                tone = (read[name] - low) * gain
-                tone[~seen] = 0
-                picture[..., k] = np.rint(np.clip(tone, 0, 255, out=tone), out=tone)
-            picture[..., 3] = np.where(seen, 255, 0)
+        gain = 255 / max(high - low, 1e-6)
+        for k, name in enumerate(colours):
+            tone = (read[name] - low) * gain
+            tone[~seen] = 0
+            picture[..., k] = np.rint(np.clip(tone, 0, 255, out=tone), out=tone)
+        picture[..., 3] = np.where(seen, 255, 0)
         return picture
 
     def _zoomed(self, piece: Grid) -> Ortho:

@@ -85,7 +85,7 @@ def headline(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, 
     found: list[tuple[str, str, str]] = []
     lease = next((z for z in record.zones if z.zone == "lease"), None)
     last = record.pairs[-1] if len(record.pairs) > 1 else None
-    of_time = "" if last is None else f"; {numbers.date(last.before)} – {numbers.date(last.after)}"
+    of_time = "" if last is None else f"{numbers.date(last.before)} – {numbers.date(last.after)}"
     if lease is not None:
         for name in ("cut", "fill"):
             value, low, high = _three(lease, name)
@@ -93,7 +93,9 @@ def headline(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, 
                 (
                     words(f"headline.{name}"),
                     numbers.with_unit(value, "m³", 0),
-                    (numbers.interval(low, high) if math.isfinite(value) else "") + of_time,
+                    "; ".join(
+                        p for p in (numbers.interval(low, high) if math.isfinite(value) else "", of_time) if p
+                    ),
                 )
             )
     outside = [s for s in record.sites if s.zone != "lease" or s.outside_volume_m3 > 0]

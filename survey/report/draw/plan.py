@@ -447,13 +447,15 @@ def _site_names(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _L
             shape = shape.intersection(look.within)
         if shape.is_empty:
             continue
-        west, _, east, north = shape.bounds
-        x, y = view.spot((west + east) / 2, north)
+        west, south, east, north = shape.bounds
+        x, top = view.spot((west + east) / 2, north)
+        bottom = view.spot(0, south)[1]
         size, text = look.text_mm, str(row["id"])
-        for lift in (1.5, 4.0, 6.5):
-            if labels.free(x, y - lift - size / 2, 0.6 * size * len(text), size + 0.6):
+        # Above or below; where sites crowd, the table names them, and names written over each other do not.
+        for base in (top - 1.5, bottom + 1.5 + size, top - 4.0, bottom + 4.0 + size, top - 6.5):
+            if labels.free(x, base - size / 2, 0.6 * size * len(text), size + 0.6):
+                svg.text(x, base, text, size=size, anchor="middle", colour=colour, halo=0.8)
                 break
-        svg.text(x, y - lift, text, size=size, anchor="middle", colour=colour, halo=0.8)
 
 
 def _sections(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Labels) -> None:
