@@ -294,7 +294,7 @@ def judge(job: Job, watched: Watched, store: Store, found: Scan, progress: Progr
     )
     tracks = walk(support, settings, grid.cell_area_m2, assess, may_confirm=not short)
     report_p = settings.report_p_short if short else settings.report_p
-    if "probability" in job.watch.model_fields_set and job.watch.probability is not None:
+    if job.watch.probability is not None:
         report_p = float(job.watch.probability)
     published = on_grid(store.published(), store.get(PUBLISHED_GRID), grid)
     alerts, counted = alerts_of(

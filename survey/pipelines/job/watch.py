@@ -80,7 +80,13 @@ class Watch(Section):
         gt=0,
         le=1e7,
     )
-    probability: float = key("Least probability of a trigger that is reported.", default=0.5, ge=0, lt=1)
+    probability: float | None = key(
+        "Least probability of digging of what is listed. Left out: 0.25; of two dates 0.28.",
+        default=None,
+        example=0.5,
+        ge=0,
+        lt=1,
+    )
     normalise: Switch = key('Radiometric normalisation: "auto", true or false.', default="auto")
     coregister: Switch = key('Co-registration of the scenes: "auto", true or false.', default="auto")
     challans: FilePath = key("e-challans (CSV) to be joined.", default=None, example="challans.csv")
