@@ -61,12 +61,17 @@ def read_common_sides(
         A pillar that is not known, two that are not neighbours, or a line that does not follow the boundary.
     """
     names: tuple[str, ...]
-    if Path(text).suffix.lower() in _FILES:
+    if is_file_of_sides(text):
         path = Path(text) if folder is None else folder / text
         marked, names = _sides_by_lines(path, lease, crs), (Path(text).name,)
     else:
         marked, names = _sides_by_names(text, lease)
     return _grounds(lease, marked, buffer_m, names)
+
+
+def is_file_of_sides(text: str) -> bool:
+    """Whether a declared side is a file of lines; "B.P.3-B.P.4" are pillars."""
+    return Path(text).suffix.lower() in _FILES
 
 
 def _grounds(

@@ -11,6 +11,9 @@ from survey.forensics.flag import Flag, Outcome
 
 TEST = "real.dtm"
 
+CLEARED_CELLS, CLEARED_SHARE = 20, 2e-5
+"""So many cells from which something higher than 0.3 m was taken away are more than the rim of a hole."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -51,7 +54,8 @@ def judge_dtm(pair: Pair, same_file: bool = False) -> Outcome:
     """Flags for a surface model and a terrain model of one survey.
 
     In open ground the two may rightly be equal; where the orthomosaic shows vegetation they may not be, and a
-    terrain model never lies above the surface.
+    terrain model never lies above the surface. Where objects were taken away somewhere, the rest being equal
+    is what an honest terrain model of open ground looks like: grass is green and has no height.
     """
     evidence = {
         "cells": pair.cells,
@@ -63,7 +67,8 @@ def judge_dtm(pair: Pair, same_file: bool = False) -> Outcome:
         return Outcome(TEST, no_power="the two models share too little ground", evidence=evidence)
     flags = []
     equal = pair.equal / pair.cells
-    if same_file or equal > 0.999:
+    cleared = pair.above >= max(CLEARED_CELLS, CLEARED_SHARE * pair.cells)
+    if same_file or (equal > 0.999 and not cleared):
         leafy = pair.green >= max(100, 0.0005 * pair.cells) and pair.green_equal > 0.99 * pair.green
         flags.append(
             Flag(

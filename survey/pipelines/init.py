@@ -6,8 +6,10 @@ system, often the date) is never guessed: it stands as ``"?"``, and a job with a
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -188,7 +190,12 @@ def _first_name(group: DraftSurvey) -> str:
 def _job_id(path: Path) -> str:
     name = Path(os.path.abspath(path)).name
     stem = name[: -len(".zip")] if name.casefold().endswith(".zip") else name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-_")[:100] or "job"
+    plain_name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-_")[:100]
+    if re.search("[A-Za-z]", plain_name) or (plain_name and stem.isascii()):
+        return plain_name
+    # Of a name in another script nothing that names it is left: its digest keeps two of them apart.
+    mark = hashlib.sha256(unicodedata.normalize("NFC", stem).encode("utf-8", "replace")).hexdigest()[:8]
+    return f"{plain_name or 'filing'}-{mark}"
 
 
 # -- writing -------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from datetime import date
 
 import numpy as np
@@ -208,6 +209,21 @@ def test_a_common_side_is_for_review_in_rajasthan_and_owed_under_mcdr(lone):
     assert exempt == pytest.approx(owed, rel=0.01)
     lone.regime("mcdr").edit(AREA, "annual_excavation_plan_t = 2000000\n" + AREA)
     assert "mcdr.34A.1.buffer:DSM" in lone.check().breaches, "MCDR 34A has no such proviso"
+
+
+def test_a_file_of_common_sides_is_an_input_that_lies_where_the_job_may_look(lone):
+    plain = lone.check()
+    corners = [(p["lon"], p["lat"]) for p in plain.record.lease["pillars"]]
+    lines = {"type": "LineString", "coordinates": corners[:2]}
+    for place in (lone.folder, lone.folder.parent):
+        (place / "sides.geojson").write_text(json.dumps(lines))
+    key = "boundary_sigma_m = 0.3"
+    lone.edit(key, key + '\ncommon_sides = ["sides.geojson"]')
+    assert "rajasthan.28.dd.common_sides:DSM" in [f.id for f in lone.check().record.findings]
+    lone.edit('"sides.geojson"', '"../sides.geojson"')
+    outside = lone.check().record
+    assert "rajasthan.28.dd.common_sides:DSM" not in [f.id for f in outside.findings]
+    assert any("outside the folder" in n.message for n in outside.notes if n.severity == "serious")
 
 
 def test_a_survey_of_another_place(lone):

@@ -94,7 +94,7 @@ def _job(draft: Draft, guesses: Sequence[Guess], sizes: dict[str, int], path: Pa
     _add_unreadable(surveys, guesses, remarks)
     raw: dict[str, Any] = {
         "job": {"id": draft.job_id, "delivery": draft.delivery},
-        "survey": surveys,
+        "survey": tuple(surveys),
     }
     boundary = _only(draft.others.get(("lease", "boundary"), []), "lease boundary", remarks)
     if boundary is not None:
@@ -220,23 +220,27 @@ _MOST_NAMES = 20_000
 
 def filings_in(folder: Path) -> list[Path]:
     """The filings of a folder that is no filing itself: two or more zips or folders, each with a boundary and
-    a raster of its own, and no loose files beside them. Empty for a folder that is one filing.
+    a raster of its own (or not to be listed), and no loose files beside them. Empty for a folder that is one
+    filing.
     """
     entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     whole = [p for p in entries if p.is_dir() or p.suffix.casefold() == ".zip"]
     loose = [p for p in entries if p not in whole]
     if len(whole) < 2 or any(p.suffix.casefold() in (*_OUTLINES, *_RASTERS) for p in loose):
         return []
-    kept = [p for p in whole if _has(p, _OUTLINES) and _has(p, _RASTERS)]
+    # An archive that cannot be listed is named as one that cannot be checked, not passed over.
+    kept = [
+        p for p in whole if (names := _names(p)) is None or (_has(names, _OUTLINES) and _has(names, _RASTERS))
+    ]
     return kept if len(kept) >= 2 else []
 
 
-def _has(path: Path, endings: tuple[str, ...]) -> bool:
-    return any(name.casefold().endswith((*endings, ".zip")) for name in _names(path) if name != path.name)
+def _has(names: Sequence[str], endings: tuple[str, ...]) -> bool:
+    return any(name.casefold().endswith((*endings, ".zip")) for name in names)
 
 
-def _names(path: Path) -> list[str]:
-    """Names in a folder or zip; none are opened, and an archive that cannot be listed has none."""
+def _names(path: Path) -> list[str] | None:
+    """Names in a folder or zip; none are opened."""
     if path.is_dir():
         found: list[str] = []
         for _, _, files in os.walk(path):
@@ -250,4 +254,4 @@ def _names(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()[:_MOST_NAMES]
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
-        return []
+        return None

@@ -230,7 +230,7 @@ def _ortho_part(ortho: Ortho) -> dict[str, Any]:
 
 
 def _open_boundary(filing: Filing) -> None:
-    from survey.boundary.common_sides import read_common_sides
+    from survey.boundary.common_sides import is_file_of_sides, read_common_sides
     from survey.boundary.lease import read_lease
     from survey.boundary.registry import read_registry
 
@@ -278,9 +278,13 @@ def _open_boundary(filing: Filing) -> None:
         return
     for text in _together(section.common_sides):
         try:
-            filing.common.append(
-                read_common_sides(text, filing.lease, folder=filing.job.folder, crs=section.crs)
-            )
+            folder = None
+            if is_file_of_sides(text):
+                # A file of lines is an input as any other: found where the job may look, and hashed.
+                path = filing.inputs.path(text)
+                filing.inputs.hash_files([text], 1)
+                folder, text = path.parent, path.name
+            filing.common.append(read_common_sides(text, filing.lease, folder=folder, crs=section.crs))
         except SurveyError as error:
             filing.remarks.append(Remark("common-sides", f"Common sides {text}: {error}", "serious"))
 
@@ -289,6 +293,8 @@ def _together(sides: Sequence[str]) -> list[str]:
     """Sides named by pillars as one text, since the corner between two common sides is exempt too; files
     apart.
     """
-    files = [text for text in sides if Path(text).suffix]
-    named = [text for text in sides if not Path(text).suffix]
+    from survey.boundary.common_sides import is_file_of_sides
+
+    files = [text for text in sides if is_file_of_sides(text)]
+    named = [text for text in sides if not is_file_of_sides(text)]
     return ([", ".join(named)] if named else []) + files

@@ -146,8 +146,11 @@ def facts(record: Record) -> list[tuple[str, str]]:
     """Whose filing it is and what was judged."""
     mine, checks = record.mine, record.checks or {}
     last = record.surveys[-1] if record.surveys else {}
+    head = record.job.get("job")
+    delivered = head.get("delivery") if isinstance(head, dict) else None
     rows = [
         ("Filing", str(record.job.get("id", ""))),
+        ("Delivered as", delivered if isinstance(delivered, str) else None),
         ("Mine", mine.get("name")),
         ("Lessee", mine.get("lessee")),
         ("Mineral", mine.get("mineral")),
