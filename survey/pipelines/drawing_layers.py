@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -371,7 +370,10 @@ def level_layer(shapes: Shapes, heights: Surface, canvas: Grid) -> Layer:
 def _lowest_highest(
     polygon: BaseGeometry, heights: Surface, canvas: Grid
 ) -> tuple[tuple[float, float, float] | None, tuple[float, float, float] | None, float | None]:
-    """Lowest and highest cell whose centre lies within, and the mean height along the outline."""
+    """Lowest and highest cell whose centre lies within, and the mean height along the largest outline.
+
+    An outline's islands lie on the floor of a pit or beside it; their edges are no rim.
+    """
     import shapely
 
     from survey.volumetrics.sections import profile
@@ -393,12 +395,11 @@ def _lowest_highest(
         ends.append((float(east.flat[k]), float(north.flat[k]), float(z.flat[k])))
 
     read = piece_of(heights)
-    rims = [
-        profile(read, canvas, shapely.get_coordinates(single.exterior)).height_m
-        for single in shapely.get_parts(polygon)
-        if single.geom_type == "Polygon"
-    ]
-    rim = np.concatenate(rims) if rims else np.array([math.nan])
+    parts = [p for p in shapely.get_parts(polygon) if p.geom_type == "Polygon"]
+    if not parts:
+        return ends[0], ends[1], None
+    largest = max(parts, key=lambda p: shapely.Polygon(p.exterior).area)
+    rim = profile(read, canvas, shapely.get_coordinates(largest.exterior)).height_m
     return ends[0], ends[1], float(np.nanmean(rim)) if np.isfinite(rim).any() else None
 
 

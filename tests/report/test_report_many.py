@@ -133,3 +133,21 @@ def test_specks_go_and_the_body_stays() -> None:
     # What is smaller than a speck as a whole is drawn all the same: it is a site.
     assert without_specks(speck, 25.0).area == speck.area
     assert Bounds(*shown.bounds) == Bounds(0, 0, 100, 100)
+
+
+def test_a_rim_is_the_outer_outline_and_not_that_of_islands_on_the_floor() -> None:
+    """A pit with a level rim at 100 m and a floor at 80 m; part of its outline is an island on the floor."""
+    import numpy as np
+
+    from survey.grid import Grid
+    from survey.pipelines.drawing_layers import _lowest_highest
+
+    grid = Grid("EPSG:32643", 0.0, 100.0, 1.0, 1.0, 100, 100)
+    heights = np.full(grid.shape, 100.0, np.float32)
+    heights[30:70, 30:70] = 80.0
+    ring = shapely.box(20, 20, 80, 80).difference(shapely.box(35, 35, 65, 65))
+    shape = shapely.MultiPolygon([ring, shapely.box(45, 45, 55, 55)])
+    low, high, rim = _lowest_highest(shape, heights, grid)
+    assert low is not None
+    assert high is not None
+    assert (low[2], high[2], rim) == (80.0, 100.0, 100.0)
