@@ -40,6 +40,8 @@ GRACE_SECONDS = 20
 TRIES = 2
 """A job whose process died is tried again by itself; then it is what kills the process."""
 JOBS_PER_PROCESS = 40
+HEADROOM_BYTES = 250_000_000
+"""Beside what a process already holds, a job needs this much of what it is given."""
 LEDGER_SECONDS = 60
 """So often the table is written while a long batch runs: a machine that loses its power leaves one behind."""
 LOCK = ".~batch~lock"
@@ -255,6 +257,7 @@ class _Hand:
     task: _Task | None = None
     grant: Grant | None = None
     jobs: int = 0
+    resident: int = 0
 
 
 @dataclass
@@ -316,8 +319,8 @@ class _Crew:
                 return
 
     def _give(self, task: _Task, given: Grant) -> None:
-        hand = next((h for h in self.hands if h.task is None), None) or self._hire()
         limit = given.bytes if self.options.memory_bytes is not None or given.bytes >= self.memory else None
+        hand = self._idle(limit) or self._hire()
         options = replace(
             self.options,
             workers=given.threads,
@@ -332,6 +335,14 @@ class _Crew:
             hand.pipe.send(Order(task.number, task.job, options))
         except OSError:
             self._bury(hand)
+
+    def _idle(self, limit: int | None) -> _Hand | None:
+        """A process that waits and whose memory leaves the next job what it needs; others are let go."""
+        for hand in sorted((h for h in self.hands if h.task is None), key=lambda h: h.resident):
+            if limit is None or hand.resident <= limit - HEADROOM_BYTES:
+                return hand
+            self._dismiss(hand)
+        return None
 
     def _hire(self) -> _Hand:
         # A fresh interpreter: a copy of this process would inherit half of whatever its threads hold.
@@ -364,6 +375,7 @@ class _Crew:
             self.view.news(said)
         elif isinstance(said, Outcome) and hand.task is not None:
             task, hand.task, hand.grant = hand.task, None, None
+            hand.resident = said.resident_bytes
             if hand.jobs >= JOBS_PER_PROCESS:
                 self._dismiss(hand)
             facts = dict(said.facts)

@@ -95,6 +95,10 @@ def grant(
     while threads > 1 and len(waiting) > 1 and need.bytes(threads, memory) > left // 2:
         threads = max(1, threads // 2)
     wanted = need.bytes(threads, memory)
+    share = memory * threads // cores
+    if all(n.bytes(threads, memory) <= share for n in waiting):
+        # Equal shares are enough for all that wait: more room means wider pieces, and processes live longer.
+        wanted = max(wanted, min(share, left))
     if wanted > left:
         # The pass can be cut smaller, down to a point; below it, wait.
         if not running:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from survey.blocks import resident_bytes
 from survey.pipelines.commands import Terminated, breaches, explained
 from survey.pipelines.progress import NullProgress
 from survey.pipelines.scratch import own_part, remove_own_part
@@ -57,6 +59,8 @@ class Outcome:
     message: str
     seconds: float
     facts: dict[str, Any]
+    resident_bytes: int = 0
+    """What the process holds when the job is over."""
 
 
 class _Telling(NullProgress):
@@ -96,7 +100,9 @@ def serve(pipe: Connection, parent: int, command: str, where: tuple[str, str], v
     code = 0
     try:
         while (order := pipe.recv()) is not None:
-            pipe.send(_do(order, command, where, pipe.send))
+            outcome = _do(order, command, where, pipe.send)
+            _give_back()
+            pipe.send(replace(outcome, resident_bytes=resident_bytes()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
     except Terminated:
@@ -152,6 +158,13 @@ def _identity(path: os.PathLike[str]) -> tuple[int, int] | None:
     except OSError:
         return None
     return seen.st_dev, seen.st_ino
+
+
+def _give_back() -> None:
+    """Return to the system what the allocator keeps: a large job must not make all later ones large."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _terminated(number: int, frame: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -19,11 +20,26 @@ from survey.pipelines.summary import summary
 
 def do_jobs(command: str, targets: list[Path], options: Options) -> int:
     """Run ``command`` on every target; the exit code."""
+    _refuse_far(options.out)
     paths = collect(command, targets)
     with scratch():
         if paths == targets and len(paths) == 1:
             return _do_one(command, paths[0], options)
         return _do_batch(command, paths, options)
+
+
+def _refuse_far(out: Path) -> None:
+    """A run is put in place by one rename and kept by a lock: object stores know neither.
+
+    Raises
+    ------
+    OutputError
+    """
+    if re.match(r"/vsi|[A-Za-z][A-Za-z0-9+.-]+:/", str(out)):
+        raise OutputError(
+            f'--out: found "{out}", which is not a folder of this machine',
+            mend="Write to a folder, and copy the finished runs to the store.",
+        )
 
 
 def _do_one(command: str, path: Path, options: Options) -> int:

@@ -9,11 +9,15 @@ from pathlib import Path
 
 from fake_pipeline import NOW, finding
 
+from survey.blocks import resident_bytes
+from survey.errors import InputRefused
 from survey.pipelines.job import Job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import Progress
 from survey.pipelines.runs import run_folder, write_record
 from survey.record import Clock, Record, from_json
+
+KEPT: list[bytearray] = []
 
 
 def run_run(job: Job, options: Options, progress: Progress) -> Record:
@@ -27,6 +31,10 @@ def run_run(job: Job, options: Options, progress: Progress) -> Record:
         folder.write_text("findings.csv", "id\n")
         if what == "die" or (what == "die-once" and _first(mark)):
             os.kill(os.getpid(), signal.SIGKILL)
+        if what == "swell":
+            KEPT.append(bytearray(400_000_000))
+        if what == "slim" and resident_bytes() > 300_000_000:
+            raise InputRefused("the process still holds what another job left")
         if what == "wait" and mark is not None and not (job.folder / "go").exists():
             mark.write_text(str(os.getpid()))
             time.sleep(120)

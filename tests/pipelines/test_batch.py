@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 from job_files import PLAIN, write_job
 
-from survey.errors import OutputError
+from survey.errors import JobError, OutputError
 from survey.pipelines import batch, commands
 from survey.pipelines.batch import collect, run_batch
 from survey.pipelines.batch_plan import Grant, Need, grant, need_of
 from survey.pipelines.batch_report import Row, render
 from survey.pipelines.batch_view import Lines
+from survey.pipelines.do import do_jobs
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 
@@ -60,6 +61,17 @@ def test_memory_is_never_promised_twice():
     # Too large even for all there is: it begins alone, with all there is.
     assert grant(Need(1e12), [], [Need(1e12)], 2, GB) == Grant(2, GB)
     assert grant(Need(1e12), running[:1], [Need(1e12)], 64, running[0].bytes + 10) is None
+
+
+def test_where_equal_shares_are_enough_nobody_gets_less():
+    small = [Need(4e6)] * 8
+    first = grant(small[0], [], small, 4, 8 * GB)
+    assert first == Grant(1, 2 * GB)
+    assert grant(small[0], [Grant(1, 2 * GB)] * 3, small, 4, 8 * GB) == Grant(1, 2 * GB)
+    # A large one that waits is not kept waiting by shares that nobody needs.
+    mixed = grant(small[0], [], [*small, Need(1.6e9)], 4, 4 * GB)
+    assert mixed is not None
+    assert mixed.bytes < GB
 
 
 def test_what_a_job_needs_is_read_from_its_files(tmp_path):
@@ -109,6 +121,12 @@ def test_a_process_that_dies_costs_one_job_a_second_try(fakes, tmp_path):
     again = run_batch(jobs[1:], "run", Options(out=out, workers=2, verbosity=-1))
     assert [row.state for row in again.rows] == ["kept"] * 4
     assert json.loads((out / "b" / "record.json").read_text())["settings"]["threads"] == 1
+
+
+def test_a_process_that_a_large_job_has_swollen_is_not_given_the_next(fakes, tmp_path):
+    jobs = [job_of(tmp_path, "a", "swell"), job_of(tmp_path, "b", "slim"), job_of(tmp_path, "c", "slim")]
+    options = Options(out=tmp_path / "runs", workers=1, verbosity=-1, memory_bytes=650_000_000)
+    assert [row.state for row in run_batch(jobs, "run", options).rows] == ["done"] * 3
 
 
 START = (
@@ -329,3 +347,22 @@ def test_one_rotten_delivery_of_fifty_is_named_and_the_others_are_done(fakes, mo
     assert list(rows)[:3] == ["M-49", "M-40", "M-00"]
     assert rows["M-49"]["message"] == done.rows[0].message
     assert everything(out) == sorted([f"M-{k:02}" for k in range(49)] + ["batch.csv", "batch.html"])
+
+
+# -- the network ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("out", ["/vsis3/bucket/runs", "s3://bucket/runs", "/vsimem/runs", "https://x/runs"])
+def test_results_are_never_written_over_the_network(out, fakes, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    options = Options(out=Path(out), verbosity=-1)
+    assert commands.guarded(lambda: do_jobs("run", [job_of(tmp_path, "a")], options), -1) == 2
+    assert "not a folder of this machine. Write to a folder" in capsys.readouterr().err
+    assert not (tmp_path / "s3:").exists()
+
+
+@pytest.mark.parametrize("name", ["/vsicurl/http://127.0.0.1:9/a.tif", "/vsis3/bucket/a.tif", "s3://b/a.tif"])
+def test_inputs_are_never_read_over_the_network(name, tmp_path):
+    """Nor with ``--allow-outside``: a delivery must not send us anywhere."""
+    job = job_of(tmp_path, "a")
+    job.write_text(job.read_text().replace("2024.tif", name))
+    with pytest.raises(JobError, match="only files on this machine are read"):
+        load_job(job, allow_outside=True)
