@@ -61,7 +61,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "{right} of {checked} checked triggers were right ({share}; 95 % interval {lo} to {hi})",
         "{checked} जाँचे गए ट्रिगर में से {right} सही ({share}; 95 % अंतराल {lo} से {hi})",
     ),
-    "no_checks": ("no trigger has been checked in the field yet", "अब तक किसी ट्रिगर की स्थल जाँच नहीं हुई"),
+    "no_checks": ("No trigger has been checked in the field yet", "अब तक किसी ट्रिगर की स्थल जाँच नहीं हुई"),
     "scenes": ("Scenes", "चित्र"),
     "used": ("used", "उपयोग"),
     "not_used": ("not observed", "अनवलोकित"),
