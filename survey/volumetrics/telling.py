@@ -50,6 +50,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "ln_area_m2": (3.5, 6.5),
     "thin_layer": (0.0, 1.0),
     "curled_up": (0.0, 1.0),
+    "rough_both": (0.0, 3.0),
+    "taller_than_crops": (0.0, 3.0),
     "green_high": (0.0, 1.0),
     "green_low": (0.0, 1.0),
     "wet_high": (0.0, 1.0),
@@ -60,6 +62,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "ln_colour_change": (-2.0, 2.5),
     "deep_but_unseen": (0.0, 2.0),
 }
+CROP_M = 2.0
+"""Few crops stand higher; the highest tenth of a change is taken from its median and spread."""
 COLOURS = tuple(BOUNDS)[-9:]
 SHAPES = tuple(BOUNDS)[:-9]
 
@@ -112,6 +116,9 @@ def numbers(e: Any) -> dict[str, float]:
         "ln_area_m2": _ln(e.area_m2),
         "thin_layer": _bounded(1 - s.uneven / 0.3, 0, 1) * _bounded(s.edge_share, 0, 1),
         "curled_up": 2 * _bounded(s.open_edge, 0, 0.5) * _bounded(s.towards_end, 0, 1),
+        # Under plants the ground goes on as it does around them; in workings both surfaces are broken.
+        "rough_both": min(_bounded(s.rough_high, 0, 3), _bounded(s.rough_low, 0, 3)),
+        "taller_than_crops": e.median_m * (1 + 1.28 * _bounded(s.uneven, 0, 3)) - CROP_M,
     }
     c = e.colour
     if c.before is not None and c.after is not None and c.change is not None:

@@ -24,6 +24,10 @@ def _phrase(name: str, e: Any) -> str:
         return f"{e.certainty:.0f} times its error"
     if name in ("ln_edge_sigmas", "closed"):
         return f"an edge along {percent(s.closed)} of its outline, {s.edge_sigmas:.0f} σ on average"
+    if name == "rough_both":
+        return "broken ground in both surveys" if min(s.rough_high, s.rough_low) > 0.7 else ""
+    if name == "taller_than_crops":
+        return "more than a crop could stand" if e.median_m * (1 + 1.28 * s.uneven) > 2.5 else ""
     if name == "curled_up":
         return "it grows towards the end of the data" if s.towards_end > 0.2 else ""
     if name == "open_edge":
