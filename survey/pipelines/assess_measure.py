@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,7 @@ METHODS = {
 EARLIER, LEVEL, SURFACE = "earlier survey", "given level", "given surface"
 ASSUMED_LEVEL_M = 0.05
 """1 σ of a survey's height against a given level, where no check points tell: assumed, and said."""
+_BEYOND = 1e-3  # of an outline's area: more than what rounding its edge to 1/4096 of a cell can lose
 _LEAST_EARLIER = 0.98  # part of the outline that the earlier survey must have measured for it to be the base
 
 
@@ -104,7 +105,9 @@ def measure(target: Target, stage: Stage, wish: Wish, inner: Sequence[Measured] 
     weight = weights_on(stage.grid, target.polygon)
     if not weight.any():
         raise InputRefused(
-            f"the outline {target.id!r} lies outside the measured ground", mend="Check its coordinates."
+            f"the outline {target.id!r} lies outside the measured ground",
+            expected="outlines on the ground that the survey covers",
+            mend="Check the outline's coordinates and their reference system.",
         )
     remarks = [*stage.remarks]
     spread = wish.outline_sigma_m if wish.outline_sigma_m is not None else max(0.1, 0.5 * stage.grid.cell_m)
@@ -113,13 +116,23 @@ def measure(target: Target, stage: Stage, wish: Wish, inner: Sequence[Measured] 
     surface = _up_to(stage, inner)
     word, base, how, sigma, dof = _base(target, stage, wish, weight, wider, remarks)
     parts = amount(surface, base, weight, stage.grid.cell_area_m2, pit=_asked_pit(wish, target))
+    beyond = float(target.polygon.area) - parts.area_m2
+    if beyond > max(_BEYOND * parts.area_m2, 0.5 * stage.grid.cell_area_m2):
+        # The survey ends before the outline does: what it does not reach was not measured.
+        parts = replace(parts, area_m2=parts.area_m2 + beyond, missing_m2=parts.missing_m2 + beyond)
+    if parts.measured_m2 <= 0:
+        raise InputRefused(
+            f"nothing inside the outline {target.id!r} was measured (water, shadow, a gap)",
+            expected="heights inside every outline",
+            mend="Take the outline out of the targets, or survey its inside, for example by points.",
+        )
     doubts = _doubts(target, stage, wish, surface, base, weight, (narrower, wider), sigma, dof, parts)
     cell = _cell_sigma(wish, how, parts)
     made = volumes(parts, doubts, blurred=rectified(surface, base, weight, stage.grid.cell_area_m2, cell))
     if parts.missing_m2 > 0.01 * parts.area_m2:
         remarks.append(
-            f"{parts.missing_m2:.0f} m² of {parts.area_m2:.0f} m² were not measured (water, shadow, a gap); "
-            "what lies there is in no volume."
+            f"{parts.missing_m2:.0f} m² of {parts.area_m2:.0f} m² were not measured (water, shadow, a gap, "
+            "the survey's end); what lies there is in no volume."
         )
     deepest = None
     if parts.deepest is not None:
@@ -227,17 +240,22 @@ def _base(
             mend='Add the earlier [[survey]], or use base = "auto".',
         )
     method = METHODS["auto" if wish.base in ("auto", "surface") else wish.base]
-    how = rebuild(
-        stage.surface,
-        weight / 4096.0,
-        stage.natural,
-        stage.grid.cell_east,
-        stage.grid.cell_north,
-        method=method,
-        ground=stage.untouched,
-        touched=wider > 0,
-        pit=_asked_pit(wish, target),
-    )
+    try:
+        how = rebuild(
+            stage.surface,
+            weight / 4096.0,
+            stage.natural,
+            stage.grid.cell_east,
+            stage.grid.cell_north,
+            method=method,
+            ground=stage.untouched,
+            touched=wider > 0,
+            pit=_asked_pit(wish, target),
+        )
+    except InputRefused as fault:
+        raise InputRefused(
+            f"{target.id!r}: {fault.found}", expected=fault.expected, mend=fault.mend, file=fault.file
+        ) from fault
     return how.method, how.heights, how, how.sigma_m3, how.dof
 
 

@@ -10,7 +10,9 @@ import pytest
 from assess_scene import (
     ASSESS,
     HEAP,
+    NORTH,
     PIT,
+    WEST,
     X,
     Y,
     body,
@@ -203,3 +205,22 @@ def test_ground_that_was_not_measured_is_missing_not_zero(tmp_path):
     assert a.measured_m2 + a.missing_m2 == pytest.approx(a.area_m2)
     assert a.volume_m3 == pytest.approx(VOID - a.missing_m2 * PIT[3], rel=0.03)
     assert any("not measured" in remark for remark in a.remarks)
+
+
+def test_what_lies_beyond_the_survey_is_missing(tmp_path):
+    """An outline half off the survey: half of it was not measured, and the sheet must say so."""
+    box = [[WEST + dx, NORTH - dy] for dx, dy in ((-10, 60), (10, 60), (10, 80), (-10, 80), (-10, 60))]
+    found, _ = measured(make_job(tmp_path, sites={"Edge": box}))
+    assert found["Edge"].area_m2 == pytest.approx(400)
+    assert found["Edge"].missing_m2 == pytest.approx(200, rel=0.01)
+    assert any("survey's end" in remark for remark in found["Edge"].remarks)
+
+
+@pytest.mark.parametrize(("reach", "said"), [(12.0, "nothing inside"), (40.0, "cannot carry a base|around")])
+def test_an_outline_without_a_single_height_is_refused(tmp_path, reach, said):
+    east, north, radius, depth = PIT
+    after = relief() - body(east, north, radius, depth)
+    after[np.hypot(X - east, Y - north) <= reach] = np.nan
+    with pytest.raises(InputRefused, match=said) as refused:
+        measured(make_job(tmp_path, sites={"P 1": circle(*PIT[:3])}, after=after))
+    assert "P 1" in str(refused.value)

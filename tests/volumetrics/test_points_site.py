@@ -239,3 +239,10 @@ def test_what_cannot_be_measured_is_refused():
 )  # fmt: skip
 def test_what_field_parties_write(said, code):
     assert meaning(said) == code
+
+
+def test_an_outline_that_was_walked_half_way_round_is_refused():
+    """Closed by a chord it would leave half of the pit out, and look whole."""
+    rows = [row for row in frustum(24) if row[0] != "rim" or row[2] >= -0.1]
+    with pytest.raises(InputRefused, match="lie outside the outline"):
+        measured(rows)

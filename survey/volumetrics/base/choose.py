@@ -139,6 +139,12 @@ def rebuild(
             mend="Give an earlier survey, a base surface or a base level, or survey the ground around it.",
         )
     operators, refused = _operators(frame, ring)
+    if not operators:
+        raise InputRefused(
+            f"the ground around the outline cannot carry a base ({next(iter(refused.values()))})",
+            expected="measured, undisturbed ground on some side of it",
+            mend="Give an earlier survey, a base surface or a base level, or survey the ground around it.",
+        )
     places, errors = _tried(frame, terrain, ring, operators, method)
     source = "trials"
     if places.effective < _LEAST_EFFECTIVE:
@@ -218,6 +224,8 @@ def _operators(
 def _usual(frame: Frame, terrain: Frame) -> float | None:
     """How much a ring like this one scatters about its plane on undisturbed ground near by, metres."""
     ring = find_ring(frame, judge=False)
+    if ring.wide.sum() < 12:
+        return None
     places = trial.find_places(frame, frame.inside | ring.wide, np.isfinite(terrain.z))
     if places.effective < _LEAST_EFFECTIVE:
         return None

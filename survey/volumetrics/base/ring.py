@@ -151,7 +151,8 @@ def _clear_of_the_edge(
     fit, *_ = np.linalg.lstsq(terms[kept], frame.z[outer][kept] - level, rcond=1e-8)
     off = frame.z[bands] - level - _terms(*frame.positions(bands), 2) @ fit
     inside = frame.inside & np.isfinite(surface)
-    depth = np.median(np.abs(surface[inside] - level - _terms(*frame.positions(inside), 2) @ fit))
+    under = np.abs(surface[inside] - level - _terms(*frame.positions(inside), 2) @ fit)
+    depth = np.median(under) if under.size else 0.0
     limit = max(_EDGE_NMAD * scale, _EDGE_DEPTH * float(depth), LEAST_M)
     band = np.floor((distance[bands] - gap) / frame.cell_m).astype(int)
     levels = [

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LEAST_OUTLINE = 3
+_MOST_BEYOND = 0.25  # of the surface points: with more of them outside, the outline is not whole
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,14 @@ def build_site(points: Points, kind: str = "auto", *, file: str | None = None) -
             mend="Measure heights inside the site.",
         )
     beyond = int((~within).sum())
+    if beyond > _MOST_BEYOND * len(inner):
+        raise InputRefused(
+            f"{beyond} of {len(inner)} points of the surface lie outside the outline "
+            f"through the {key[0]} points",
+            expected="an outline that was measured all the way round",
+            file=file,
+            mend=f"Measure the missing part of the edge ({key[0]} points), or correct codes and coordinates.",
+        )
     if beyond:
         remarks.append(f"{beyond} points of the surface lie outside the outline and were not used.")
     if kind == "auto":
