@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import io
 import math
+import re
 from itertools import pairwise
 
 import closed_form_run as mine
@@ -296,3 +297,19 @@ def test_the_same_plan_gives_the_same_bytes(run):
     one, two = plan_pdf(run, plan, options), plan_pdf(run, plan, options)
     assert one == two
     assert io.BytesIO(one).read(5) == b"%PDF-"
+
+
+def test_a_small_site_is_drawn_at_a_scale_that_shows_it(run):
+    """At the scale of the lease a pit is a finger wide; each sheet has one scale."""
+    with pdfium.PdfDocument(sections_pdf(run, ReportOptions(), 2000)) as document:
+        pages = [page.get_textpage().get_text_range() for page in document]
+    scales = [re.findall(r"1:(\d+) along", text) for text in pages]
+    assert all(len(found) == 1 for found in scales)
+    assert "2000" in scales[0]
+    for text, (scale,) in zip(pages, scales, strict=True):
+        assert f"Scale 1:{scale}" in text
+        if "Section through S-0300-0824" in text:
+            assert int(scale) < 2000
+            break
+    else:
+        raise AssertionError("the site has no section")

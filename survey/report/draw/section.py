@@ -213,7 +213,10 @@ def draw_section(
     if scale is not None:
         across = 1000.0 / scale
         # The title and the dates need their room above a short section too.
-        width = max(margin_left + section.length_m * across + margin_right, _LEAST_WIDTH)
+        head = 1.9 * len(section_title(section, words)) + sum(
+            1.2 * len(t.label) + 14.0 for t in section.traces
+        )
+        width = max(margin_left + section.length_m * across + margin_right, _LEAST_WIDTH, margin_left + head)
     else:
         width = width_mm or 170.0
         across = (width - margin_left - margin_right) / section.length_m
@@ -335,7 +338,8 @@ def _write_frame(
     svg.text(right, frame.bottom + 11.6, compass[1], size=2.2, anchor="middle")
     true = abs(exaggeration - 1) < 1e-6
     note = words("section.axes_true") if true else words("section.axes", times=f"{exaggeration:.2g}")
-    svg.text((frame.left + right) / 2, frame.bottom + 8.0, note, size=2.2, anchor="middle", colour="#444444")
+    middle = max((frame.left + right) / 2, frame.left + 6.0 + 0.6 * len(note))
+    svg.text(middle, frame.bottom + 8.0, note, size=2.2, anchor="middle", colour="#444444")
 
 
 def _compass(bearing_deg: float) -> str:

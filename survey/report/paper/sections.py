@@ -17,10 +17,11 @@ from survey.report.words import Words
 
 _GAP = 6.0
 _SCALE_STRIP = 24.0
+_SITE_SCALES = (200, 500, 1000, 2000)
 
 
 def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> bytes | None:
-    """All sections, horizontal and vertical at the same scale; None if nothing was measured along any."""
+    """All sections, each sheet at one scale both ways; None if nothing was measured along any."""
     words = Words(options.language)
     numbers = Numbers(words, options.indian_digits)
     sections = [s for s in sections_of(run, words, numbers) if s.heights() is not None]
@@ -29,22 +30,27 @@ def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> byt
     scale, sheet = _fitting(sections, words, options, plan_scale)
     page = SHEETS_MM[sheet]
     column = sheets.COLUMN[sheet]
-    room = page[1] - 2 * sheets.MARGIN - _SCALE_STRIP
     drawings = Drawings()
     pages: list[dict[str, object]] = []
-    used = room + 1
-    for k, section in enumerate(sections):
-        drawn = draw_section(section, words, scale=scale, identity=f"s{k}-")
-        assert drawn is not None
-        if used + drawn.height > room:
-            pages.append({"number": len(pages) + 1, "drawings": []})
-            used = 0.0
-        pages[-1]["drawings"].append(drawings.add(f"section-{k}.svg", drawn))  # type: ignore[attr-defined]
-        used += drawn.height + _GAP
+    for of_group, group in _by_scale(sections, words, scale, _room(sheet)):
+        drawn = [draw_section(s, words, scale=of_group, identity=f"s{sections.index(s)}-") for s in group]
+        bar = drawings.add(f"scale-{of_group}.svg", furniture.scale_bar(of_group, words, numbers))
+        for rows in _packed([svg for svg in drawn if svg is not None], _room(sheet)):
+            pages.append(
+                {
+                    "number": len(pages) + 1,
+                    "rows": [
+                        [drawings.add(f"section-{len(pages)}-{r}-{k}.svg", svg) for k, svg in enumerate(row)]
+                        for r, row in enumerate(rows)
+                    ],
+                    "scale_bar": bar,
+                    "scale_line": words("plan.scale_line", scale=of_group),
+                    "fraction": [words("plan.fraction"), words("plan.both_ways", scale=of_group)],
+                }
+            )
     facts = [[name, value] for name, value in content.mine_lines(run.record, words)]
     facts += [
         [words("plan.observed"), content.survey_dates(run.record, words, numbers)],
-        [words("plan.fraction"), words("plan.both_ways", scale=scale)],
         [words("plan.system"), crs_name(run)],
     ]
     heading = words("plan.sections")
@@ -63,14 +69,12 @@ def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> byt
         "facts": facts,
         "sheets": pages,
         "keymap": drawings.add("key.svg", _key_map(run, column - 6.0, words, numbers)),
-        "scale_bar": drawings.add("scale.svg", furniture.scale_bar(scale, words, numbers)),
         "signatures": [words(f"plan.sign_{key}") for key in ("name", "designation", "signature", "date")],
         "original": words("plan.copy_of", original=options.original)
         if options.original
         else words("plan.is_original"),
         "provenance": provenance(run, words),
         "words": {
-            "scale_line": words("plan.scale_line", scale=scale),
             "sheet": words("plan.sheet"),
             "of": words("plan.of"),
             "explain": words("section.explain"),
@@ -79,6 +83,57 @@ def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> byt
         },
     }
     return typeset("sections.typ", data, drawings)
+
+
+def _room(sheet: str) -> tuple[float, float]:
+    """(width, height) in mm for drawings on a sheet."""
+    width, height = SHEETS_MM[sheet]
+    return (
+        width - sheets.MARGIN_LEFT - sheets.MARGIN - sheets.COLUMN[sheet] - 4,
+        height - 2 * sheets.MARGIN - _SCALE_STRIP,
+    )
+
+
+def _by_scale(
+    sections: list[SectionDrawing], words: Words, scale: int, room: tuple[float, float]
+) -> list[tuple[int, list[SectionDrawing]]]:
+    """Sections across the lease at ``scale``; those of sites at the largest scale that suits each.
+
+    A pit of thirty metres is a finger's breadth at the scale of the lease. Scales share no sheet: one drawn
+    scale stands for all that a sheet holds.
+    """
+    groups: dict[int, list[SectionDrawing]] = {}
+    whole = [s for s in sections if s.kind != "site"]
+    for section in sections:
+        if section.kind != "site":
+            continue
+        for finer in (*(s for s in _SITE_SCALES if s < scale), scale):
+            drawn = draw_section(section, words, scale=finer)
+            if drawn is not None and drawn.width <= 0.6 * room[0] and drawn.height <= 0.5 * room[1]:
+                break
+        groups.setdefault(finer, []).append(section)
+    found = [(scale, whole)] if whole else []
+    return found + [(finer, groups[finer]) for finer in sorted(groups, reverse=True)]
+
+
+def _packed(drawn: list[Svg], room: tuple[float, float]) -> list[list[list[Svg]]]:
+    """Pages of rows of drawings, in the order given, as many beside and below each other as there is room."""
+    pages: list[list[list[Svg]]] = []
+    across, down, high = room[0] + 1, room[1] + 1, 0.0
+    for svg in drawn:
+        if pages and across + svg.width <= room[0] and down - high + max(high, svg.height) <= room[1]:
+            pages[-1][-1].append(svg)
+        else:
+            if down + svg.height > room[1]:
+                pages.append([])
+                down = 0.0
+            pages[-1].append([svg])
+            across, high = 0.0, 0.0
+            down += _GAP
+        across += svg.width + _GAP
+        down += max(svg.height - high, 0.0)
+        high = max(high, svg.height)
+    return pages
 
 
 def _fitting(
@@ -94,9 +149,7 @@ def _fitting(
         highest = max(d.height for d in drawn if d is not None)
         bar = furniture.scale_bar(scale, words, Numbers(words)).width
         for sheet in allowed:
-            width, height = SHEETS_MM[sheet]
-            across = width - sheets.MARGIN_LEFT - sheets.MARGIN - sheets.COLUMN[sheet] - 4
-            up = height - 2 * sheets.MARGIN - _SCALE_STRIP
+            across, up = _room(sheet)
             if max(widest, bar) <= across and highest <= up:
                 return scale, sheet
     return coarser[-1] if coarser else wanted, allowed[-1]
