@@ -19,7 +19,7 @@ from survey.boundary.zones import make_zones, read_polygons
 from survey.dem.align import Wishes
 from survey.errors import InputRefused
 from survey.pipelines.checkpoints import CheckpointReport, checkpoint_reports, tie_of
-from survey.pipelines.doubts import doubts, sameness
+from survey.pipelines.doubts import doubts, misfit, sameness
 from survey.pipelines.epochs import Opened, agreed, open_epochs, open_lease, open_registry, survey_part
 from survey.pipelines.existing_beside import NONE, Undated, undated_beside
 from survey.pipelines.inputs import Inputs, open_inputs
@@ -166,6 +166,7 @@ def _compare(
         parts = change_parts if index == len(epochs) - 2 else None
         pairs.append(_one_pair(job, inputs, engine, before, after, lease, registry, reports, parts, tile))
         remarks += sameness(before, after, inputs, pairs[-1].measurement)
+        remarks += misfit(after, pairs[-1].measurement)
     span = None
     if len(epochs) > 2:
         span = _one_pair(job, inputs, engine, epochs[0], epochs[-1], lease, registry, reports, None, tile)

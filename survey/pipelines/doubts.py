@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from survey.dem.fit import fit_of
 from survey.forensics.dates import dates_of_file, judge_dates
 from survey.remark import Remark
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from survey.pipelines.epochs import Opened
     from survey.pipelines.inputs import Inputs
     from survey.pipelines.pair import Measurement
+
+MOVED_M, RAISED_M, BENT_M = 3.0, 1.0, 1.0
+COARSE_LEVEL_M = 1.0
+"""Surveys by drone see changes of decimetres."""
 
 POINTS_OFF_M = 0.5
 """Surveys that are tied to the ground lie within decimetres of points on it."""
@@ -59,6 +64,65 @@ def sameness(before: Opened, after: Opened, inputs: Inputs, m: Measurement) -> t
             ),
         )
     return ()
+
+
+def misfit(after: Opened, m: Measurement) -> tuple[Remark, ...]:
+    """The surveys agree so badly that what was not found may be there all the same."""
+    found = []
+    fit = fit_of(m.alignment)
+    moved = {t.name: abs(t.value) for t in m.alignment.terms if t.applied and math.isfinite(t.value)}
+    plan = math.hypot(moved.get("east", 0.0), moved.get("north", 0.0))
+    if plan >= MOVED_M or moved.get("up", 0.0) >= RAISED_M:
+        found.append(
+            Remark(
+                "moved-far",
+                f"{after.surface.name} had to be moved by {plan:.1f} m and raised or lowered by "
+                f"{moved.get('up', 0.0):.2f} m to lie on the earlier survey; two flights tied to ground "
+                "control agree within decimetres",
+                "serious",
+            )
+        )
+    half_m = math.hypot(m.job.height * m.job.cell_north, m.job.width * m.job.cell_east) / 2
+    tilt = math.hypot(moved.get("tilt_east", 0.0), moved.get("tilt_north", 0.0)) * half_m
+    dome = moved.get("dome", 0.0) * (half_m / 1000) ** 2
+    if tilt >= BENT_M or dome >= BENT_M:
+        found.append(
+            Remark(
+                "bent-far",
+                f"{after.surface.name} had to be tilted by {tilt:.1f} m and bent by {dome:.1f} m, from its "
+                "middle to its corners, to lie on the earlier survey; flights tied to ground control bend by "
+                "decimetres. A wrong scale of heights looks the same",
+                "serious",
+            )
+        )
+    if fit.stretched:
+        found.append(
+            Remark(
+                "stretched",
+                f"heights of {after.surface.name} are {1 + fit.stretch:.3f} times those of the earlier "
+                "survey, as with a wrong unit or scale; volumes hold that too",
+                "serious",
+            )
+        )
+    if m.noise is None:
+        found.append(
+            Remark(
+                "noise-unknown",
+                "there is too little common ground to learn how sure these figures are: a zero says that "
+                "nothing was found, not that nothing was dug",
+                "serious",
+            )
+        )
+    elif m.level_m > COARSE_LEVEL_M:
+        found.append(
+            Remark(
+                "coarse-agreement",
+                f"the two surveys agree so badly that changes of less than {m.level_m:.1f} m cannot be told "
+                "from noise: a zero says that nothing was found, not that nothing was dug",
+                "serious",
+            )
+        )
+    return tuple(found)
 
 
 def _dates(o: Opened) -> Iterable[Remark]:

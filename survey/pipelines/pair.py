@@ -20,6 +20,7 @@ from shapely.geometry.base import BaseGeometry
 from survey.boundary.zones import Zones
 from survey.dem.align import Alignment, Masker, Wishes, align, with_tie
 from survey.dem.contrast import MeanError, Nodes, lay_nodes, mean_error
+from survey.dem.fit import fit_of
 from survey.dem.mapping import map_onto
 from survey.dem.noise import Noise, measure_noise
 from survey.dem.rise import metres
@@ -177,6 +178,7 @@ def measure_pair(
         alignment = with_tie(alignment, *tie)
         notes = [Remark(code, text) for code, text in alignment.notes]
     _refuse_absurd(alignment, before, after, job, settings)
+    _refuse_misfit(alignment, before, after)
     nodes = lay_nodes(job, alignment)
     noise: Noise | None = None
     radius = scale_of(job.cell_m, SMOOTH_RADIUS_M)
@@ -290,6 +292,18 @@ def _refuse_absurd(
         file=after.name,
         mend=hint or "Check the height reference and the unit of both.",
     )
+
+
+def _refuse_misfit(alignment: Alignment, before: Surface, after: Surface) -> None:
+    fit = fit_of(alignment)
+    if fit.none:
+        raise InputRefused(
+            f"does not show the ground of {before.name}: laid on it as well as can be, heights differ by "
+            f"±{fit.residual_m:.1f} m, where the ground itself varies by ±{fit.relief_m:.1f} m (1 σ)",
+            expected="two surveys of one ground",
+            file=after.name,
+            mend="Check that both are of the same mine, their reference systems, positions and orientation.",
+        )
 
 
 def _correlated(alignment: Alignment, noise: Noise | None) -> tuple[float, float]:

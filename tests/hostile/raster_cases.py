@@ -232,6 +232,32 @@ def ellipsoidal(m: Mine, align: str):
     m.text("job.toml", m.job.read_text(encoding="utf-8") + f"[align]\n{align}\n")
 
 
+def unit_tag(m: Mine):
+    import rasterio
+
+    for name, seed, dug in (("before.tif", 1, False), ("after.tif", 2, True)):
+        m.raster(name, (heights(seed, dug) / 0.3048).astype(np.float32))
+        with rasterio.open(m.folder / name, "r+") as out:
+            out.units = ("ft",)
+
+
+def other_ground(m: Mine):
+    rows, cols = np.mgrid[0:CELLS, 0:CELLS]
+    m.raster("after.tif", (300 + 5 * np.sin(rows / 11) * np.cos(cols / 7)).astype(np.float32))
+
+
+def alpha(m: Mine):
+    import rasterio
+    from rasterio.enums import ColorInterp
+
+    z = heights(2, True)
+    seen = np.full_like(z, 255)
+    seen[:10] = 0
+    m.after(lambda _: np.stack([z, seen]), nodata=None)
+    with rasterio.open(m.folder / "after.tif", "r+") as out:
+        out.colorinterp = (ColorInterp.gray, ColorInterp.alpha)
+
+
 def mask_all(m: Mine):
     import rasterio
 
@@ -353,7 +379,20 @@ CASES = [
     ),
     Case("height-differ-off", "the same, and alignment switched off", REFUSE, lambda m: ellipsoidal(m, "off = true"), "ellipsoidal"),
     Case("height-differ-convert", "the same, and the job asks for it to be converted", ACCEPT, lambda m: ellipsoidal(m, "convert_heights = true"), "were turned from ellipsoidal"),
+    Case("height-unit-tag", "heights in feet in both surveys, said by the band's unit", ACCEPT, unit_tag),
+    # two surveys that do not fit
+    Case("fit-shift-5", "the later survey 5 m beside its place", FLAG, lambda m: m.after(transform=Affine(1, 0, WEST + 5, 0, -1, NORTH)), "had to be moved"),
+    Case("fit-shift-30", "the later survey 30 m beside its place", REFUSE, lambda m: m.after(transform=Affine(1, 0, WEST + 30, 0, -1, NORTH)), "does not show the ground"),
+    Case("fit-mirror", "the later survey left for right", REFUSE, lambda m: m.after(lambda z: z[:, ::-1]), "does not show the ground"),
+    Case("fit-turned", "the later survey turned by a quarter", REFUSE, lambda m: m.after(lambda z: np.rot90(z).copy()), "does not show the ground"),
+    Case("fit-tilt", "the later survey tilted by 20 m", REFUSE, lambda m: m.after(lambda z: z + np.linspace(0, 20, CELLS, dtype=np.float32)[None]), "does not show the ground"),
+    Case("fit-noise", "noise of 5 m", REFUSE, lambda m: m.after(lambda z: (z + np.random.default_rng(5).normal(0, 5, z.shape)).astype(np.float32)), "does not show the ground"),
+    Case("fit-other-ground", "other ground under the right place", REFUSE, other_ground, "does not show the ground"),
+    Case("fit-stretched", "heights above the mean grown by a fifth", FLAG, lambda m: m.after(lambda z: ((z - 300) * 1.2 + 300).astype(np.float32)), "had to be tilted"),
+    Case("fit-stripes", "every other column unmeasured", FLAG, lambda m: m.after(lambda z: np.where(np.arange(CELLS)[None] % 2 == 0, z, np.float32(-9999))), "too little common ground"),
+    Case("fit-other-cells", "cells of 2 m in the later survey", ACCEPT, lambda m: laid(m, CRS, Affine(2, 0, WEST, 0, -2, NORTH), CELLS // 2, CELLS // 2), within=0.05),
     # nodata
+    Case("nodata-alpha", "an alpha band that hides ten rows", ACCEPT, alpha),
     *(
         Case(f"nodata-{name}", f"undeclared nodata {name}", ACCEPT, undeclared(value))
         for name, value in (
