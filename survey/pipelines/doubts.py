@@ -113,11 +113,11 @@ def misfit(after: Opened, m: Measurement) -> tuple[Remark, ...]:
                 "serious",
             )
         )
-    elif m.level_m > COARSE_LEVEL_M:
+    elif (certain := float(m.settings["certain_m"])) > COARSE_LEVEL_M:
         found.append(
             Remark(
                 "coarse-agreement",
-                f"the two surveys agree so badly that changes of less than {m.level_m:.1f} m cannot be told "
+                f"the two surveys agree so badly that changes of less than {certain:.1f} m cannot be told "
                 "from noise: a zero says that nothing was found, not that nothing was dug",
                 "serious",
             )
