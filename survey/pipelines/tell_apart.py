@@ -48,7 +48,7 @@ def tell_apart(
         easy = _without_looking(m, k, min_area_m2, min_depth_m)
         if easy is not None:
             return easy
-        evidence, _ = evidence_on(m, k, ortho_before, ortho_after)
+        evidence = evidence_on(m, k, ortho_before, ortho_after)
         row, col = m.regions.first[k]
         part = spoken.get((int(row), int(col))) if spoken else None
         if part is not None and _digging(part) > _digging(evidence):
@@ -129,12 +129,12 @@ def _half_a_cell_m2(m: Measurement, k: int) -> float:
 
 
 def _digging(e: Evidence) -> float:
-    return telling.probabilities(e.sign, telling.numbers(e))[DIGGING]
+    return telling.probabilities(e.sign, telling.as_one(e))[DIGGING]
 
 
 def judge(e: Evidence, mean_rise_m: float) -> Verdict:
     """What one region is, by its evidence."""
-    given = telling.numbers(e)
+    given = telling.as_one(e)
     p = telling.probabilities(e.sign, given)
     digging = p[DIGGING]
     kind: Any = "pit" if e.sign < 0 else "heap"

@@ -213,8 +213,8 @@ class _Judged:
         if key not in self.known:
             some = self.m.regions.keep(np.isin(np.arange(self.m.regions.count), key))
             one = _measured_again(self.m, some.merged(np.zeros(len(key), np.int64)))
-            e = self.seen[key] = evidence_on(one, 0, self.s.before, self.s.after)[0]
-            self.known[key] = telling.probabilities(e.sign, telling.numbers(e))
+            e = self.seen[key] = evidence_on(one, 0, self.s.before, self.s.after)
+            self.known[key] = telling.probabilities(e.sign, telling.as_one(e))
         return self.known[key]
 
     def digging(self, members: Members) -> float:
@@ -285,7 +285,14 @@ def _with_floors(m: Measurement, s: _Sight, spoken: Spoken) -> tuple[Measurement
         holes = inner_cells(around, cells.piece) & ~inside & ~_taken(r, cells.piece)
         holes &= cells.grains != MISSING
         own = _changed_floor(m, s, cells, holes, int(r.sign[k]), int(inside.sum()))
-        if own is not None and _is_digging(m, int(k), s, spoken):
+        if own is None:
+            continue
+        first = int(r.first[k, 0]), int(r.first[k, 1])
+        seen = evidence_on(m, int(k), s.before, s.after)
+        speaker = max((e for e in (seen, spoken.get(first)) if e is not None), key=_digging)
+        if _digging(speaker) >= EVEN:
+            # What it was without its floor decides what it is: the floor was added because of that.
+            spoken[first] = speaker
             grown[k] = True
             made.append(_counted(s.plan, cells, int(r.sign[k]), inside | own))
     if not made:
@@ -377,16 +384,8 @@ def _probability(
     return _digging(evidence_in(m, w, sign, mean, sigma_m, s.before, s.after))
 
 
-def _is_digging(m: Measurement, k: int, s: _Sight, spoken: Spoken) -> bool:
-    row, col = m.regions.first[k]
-    part = spoken.get((int(row), int(col)))
-    if part is not None and _digging(part) >= EVEN:
-        return True
-    return _digging(evidence_on(m, k, s.before, s.after)[0]) >= EVEN
-
-
 def _digging(e: Evidence) -> float:
-    return telling.probabilities(e.sign, telling.numbers(e))[DIGGING]
+    return telling.probabilities(e.sign, telling.as_one(e))[DIGGING]
 
 
 def _measured_again(m: Measurement, regions: Regions) -> Measurement:

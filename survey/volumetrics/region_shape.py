@@ -47,7 +47,7 @@ class Shape:
     width_m: float
     """Four times the mean distance to the outline: the width of a strip, the radius · 4/3 of a disc."""
     elongation: float
-    """Area / width², of what the outline encloses: 0.6 for a disc, n for a strip n times as long as wide."""
+    """Area / width²: 0.6 for a disc, n for a strip n times as long as wide."""
     along_flow: float
     """0.5 without direction, to 1 for strips that run down the slope, 0 across it."""
     slope: float
@@ -80,6 +80,8 @@ class Shape:
     """1 σ, as a share of the volume, of sampling the walls along the outline with cells of this size."""
     towards_end: float = 0.0
     """By how much the rise exceeds its mean where data end: models curl at their rims, pits do not."""
+    whole: tuple[float, float, float] | None = None
+    """Width, elongation and rectangularity of all that the outline encloses, if that is more than itself."""
 
 
 NAMES = tuple(f.name for f in fields(Shape))
@@ -99,7 +101,7 @@ def shape_of(
     inside : cells of the region.
     cell_m : cell height and width, metres.
     """
-    from scipy.ndimage import binary_fill_holes, distance_transform_edt, uniform_filter
+    from scipy.ndimage import distance_transform_edt, uniform_filter
 
     known = np.isfinite(before) & np.isfinite(rise)
     inside = inside & known
@@ -116,10 +118,7 @@ def shape_of(
 
     depth = _depth(inside, cell_m)
     away = distance_transform_edt(~inside, sampling=cell_m)
-    # What a change surrounds belongs to its form: the faces of a benched pit are rings, the pit is none.
-    whole = binary_fill_holes(inside)
-    body = depth if int(whole.sum()) == n else _depth(whole, cell_m)
-    width = max(4.0 * float(body[whole].mean()), cell)
+    width = max(4.0 * float(depth[inside].mean()), cell)
     outside = known & ~inside
 
     # The band to both sides of the outline over which the step is taken: no wider than the region's half.
@@ -194,7 +193,7 @@ def shape_of(
         closed=closed,
         open_edge=float((cells_out & rim).sum()) / max(int(rim.sum()), 1),
         width_m=width,
-        elongation=float(whole.sum()) * cell * cell / width**2,
+        elongation=n * cell * cell / width**2,
         along_flow=flow,
         slope=slope,
         standing=standing,
@@ -206,12 +205,26 @@ def shape_of(
         grain_high=grain["high"],
         grain_low=grain["low"],
         rough_m=rough_in_high,
-        rectangular=_rectangular(whole, cell_m),
+        rectangular=_rectangular(inside, cell_m),
         one_cell=float(d[inside].max()) / volume,
         fringe_share=fringe_share,
         sampling_share=sampling,
         towards_end=float(d[cells_out].mean()) / max(mean, 1e-6) - 1.0 if cells_out.any() else 0.0,
+        whole=_whole(inside, cell_m),
     )
+
+
+def _whole(inside: NDArray[np.bool_], cell_m: tuple[float, float]) -> tuple[float, float, float] | None:
+    """The faces of a benched pit are rings; the pit, which they surround, is none."""
+    from scipy.ndimage import binary_fill_holes
+
+    whole = binary_fill_holes(inside)
+    n = int(whole.sum())
+    if n == int(inside.sum()):
+        return None
+    area = n * cell_m[0] * cell_m[1]
+    width = max(4.0 * float(_depth(whole, cell_m)[whole].mean()), math.sqrt(cell_m[0] * cell_m[1]))
+    return width, area / width**2, _rectangular(whole, cell_m)
 
 
 def _depth(inside: NDArray[np.bool_], cell_m: tuple[float, float]) -> Floats:

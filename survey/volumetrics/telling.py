@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -192,6 +192,27 @@ def model() -> Model:
             for name, w in raw["weights"].items()
         },
     )
+
+
+def as_one(e: Any) -> dict[str, float]:
+    """Numbers of a region as it is, or with the form of all it encloses: what looks more like digging."""
+    own = numbers(e)
+    if e.shape.whole is None:
+        return own
+    width, elongation, rectangular = e.shape.whole
+    shape = replace(e.shape, width_m=width, elongation=elongation, rectangular=rectangular)
+    body = numbers(_Seen(e.sign, e.area_m2, e.median_m, e.certainty, shape, e.colour))
+    return max((own, body), key=lambda given: probabilities(e.sign, given)[DIGGING])
+
+
+@dataclass(frozen=True)
+class _Seen:
+    sign: int
+    area_m2: float
+    median_m: float
+    certainty: float
+    shape: Any
+    colour: Any
 
 
 def which_weights(sign: int, given: Mapping[str, float]) -> str:
