@@ -74,7 +74,7 @@ def seed_of(watch: Watch, settings: TriggerSettings, model: Model | None = None)
         if by and not watch.short:
             when = min(t.confirmed for t in by if t.confirmed is not None)
             delay = sum(1 for t in looks if t <= when)
-        row, col = np.unravel_index(int(pit.cover.argmax()), pit.cover.shape)
+        row, col = (np.average(i, weights=pit.cover) for i in np.indices(pit.cover.shape))
         pits.append(
             {
                 "found": bool(by),
@@ -89,7 +89,7 @@ def seed_of(watch: Watch, settings: TriggerSettings, model: Model | None = None)
                 if near is None or near.assessment is None
                 else round(near.assessment.excavation, 3),
                 "state": None if near is None else near.state,
-                "at": [int(row), int(col)],
+                "at": [round(float(row)), round(float(col))],
             }
         )
     return {"regime": watch.regime, "seed": watch.plan.seed, "triggers": triggers, "pits": pits}

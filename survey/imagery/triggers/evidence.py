@@ -31,7 +31,9 @@ class Accumulator:
     """Walks over the dates in order. ``step`` returns what is novel on that date; ``total`` holds the
     evidence."""
 
-    def __init__(self, support: Support, settings: TriggerSettings) -> None:
+    def __init__(self, support: Support, settings: TriggerSettings, *, alone: bool = False) -> None:
+        """``alone``: no later look will tell a white floor from a cloud; the classes must."""
+        self.alone = alone
         n = len(support.cell)
         self.support, self.settings = support, settings
         self.total = np.zeros(n, np.float32)
@@ -46,7 +48,7 @@ class Accumulator:
         there = at >= 0
         index = np.where(there, at, 0)
         flags = np.where(there, s.flags[index] if len(s.flags) else 0, 0)
-        doubtful = there & ((flags & (SUSPECT | VEIL)) > 0)
+        doubtful = there & ((flags & (VEIL if self.alone else SUSPECT | VEIL)) > 0)
         # A cloud does not stand still: what looks like cloud counts from the second time it looks the same.
         accepted = np.zeros_like(doubtful)
         earlier = np.zeros_like(self.total)
@@ -64,6 +66,8 @@ class Accumulator:
         self._doubtful[keep] = at[keep]
         self._doubtful_date[keep] = np.where(accepted[keep], -1, t)
         looked = (s.seen[t] & ~doubtful) | accepted
+        if self.alone:
+            looked |= there & ~doubtful
         novel = there & looked
         e = np.full(len(at), settings.miss, np.float32)
         e[novel] = np.maximum(log10_e(s.log10_p[at[novel]], settings.kappa), settings.miss)

@@ -106,7 +106,7 @@ class Replay:
         self.support, self.settings, self.assess, self.may_confirm = support, settings, assess, may_confirm
         self.least_cells = max(2, int(np.ceil(settings.least_area_m2 / cell_area_m2)))
         self.neighbours = Neighbours(support.cell, support.width, 1 + int(settings.join_cells))
-        self.accumulator = Accumulator(support, settings)
+        self.accumulator = Accumulator(support, settings, alone=not may_confirm)
         self.looked: list[NDArray[np.bool_]] = []
         self.novel: list[NDArray[np.bool_]] = []
         self.owner = np.full(len(support.cell), -1, np.int32)
