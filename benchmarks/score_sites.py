@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import json
 import math
 import os
@@ -54,6 +55,7 @@ MIN_SIGMAS = 3.0
 EXISTING_M = 1.0  # from one survey: what the roughness of the ground cannot hide
 IOU = 0.3
 NO_COMMAND = 3
+CONFIDENCES = (0.5, 0.65, 0.8, 0.9, 0.97, 1.01)
 
 
 @dataclass(frozen=True)
@@ -359,6 +361,30 @@ def summary(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def reliability(rows: Iterable[dict[str, Any]]) -> list[dict[str, float]]:
+    """Of the reported sites, by what confidence was said: how many are digging or heaping.
+
+    Those that match no true site count as wrong, and so does a second piece of a true one.
+    """
+    said: list[tuple[float, bool]] = []
+    for r in rows:
+        if r["ok"]:
+            said += [(s["confidence"], True) for s in r["sites"] if s["found"] and s.get("confidence")]
+            said += [(f["confidence"], False) for f in r["false"] if f.get("confidence")]
+    out = []
+    for low, high in itertools.pairwise(CONFIDENCES):
+        here = [(c, true) for c, true in said if low <= c < high]
+        if here:
+            out.append(
+                {
+                    "from": low, "to": min(high, 1.0), "sites": len(here),
+                    "said": float(np.mean([c for c, _ in here])),
+                    "true": float(np.mean([t for _, t in here])),
+                }
+            )  # fmt: skip
+    return out
+
+
 def _median(values: Any) -> float:
     return float(np.median(values)) if len(values) else math.nan
 
@@ -506,12 +532,20 @@ def report(rows: list[dict[str, Any]], out: Path) -> None:
         print(f"{key:>24} {whole[key]:.4f}")
     for key in ("missed_why", "missed_shape", "false_really"):
         print(f"{key:>24} {whole[key]}")
+    sure = reliability(ran)
+    for b in sure:
+        print(
+            f"confidence {b['from']:.2f} to {b['to']:.2f}: {b['sites']:4.0f} sites,"
+            f" said {b['said']:.3f}, true {b['true']:.3f}"
+        )
     if broken:
         print(f"{len(broken)} scenes did not run:")
         for b in broken[:10]:
             last = (b["said"] or "").strip().splitlines()
             print(f"  {b['index']:>4} {b['family']:<11} exit {b['exit']}: {last[-1] if last else ''}")
-    out.write_text(json.dumps(finite({"all": whole, "by": parts, "broken": broken}), indent=1) + "\n")
+    out.write_text(
+        json.dumps(finite({"all": whole, "by": parts, "confidence": sure, "broken": broken}), indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":
