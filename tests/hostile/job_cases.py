@@ -167,7 +167,7 @@ CASES = [
     Case("job-area", "a smallest site of less than nothing", REFUSE, add("[detect]\nmin_area_m2 = -4\n"), "min_area_m2"),
     Case("job-missing", "no such job file", REFUSE, lambda m: m.job.unlink(), "job.toml"),
     Case("job-folder", "a folder as job file", REFUSE, lambda m: (m.job.unlink(), m.job.mkdir()), ""),
-    Case("job-raster", "a raster as job file", REFUSE, lambda m: m.text("job.toml", (m.folder / "before.tif").read_bytes()), "job.toml"),
+    Case("job-raster", "a raster as job file", REFUSE, lambda m: m.text("job.toml", (m.folder / "before.tif").read_bytes()), "is a raster"),
     # dates
     Case("date-swapped", "the later survey first", REFUSE, lambda m: m.edit("2024-04-20", "2026-04-20"), "order"),
     Case("date-same", "both surveys on one day", REFUSE, later("2024-04-20"), "same date"),

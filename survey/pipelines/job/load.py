@@ -141,6 +141,10 @@ def _read(path: Path) -> str:
         raise JobError(
             "is a zip file; a job file is expected", file=path, mend="survey init ZIP writes a job for it."
         )
+    if raw[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        raise JobError(
+            "is a raster; a job file is expected", file=path, mend="survey init FOLDER_OR_ZIP writes one."
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
