@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from pyproj import CRS
 
 from survey.blocks import Engine
+from survey.grid import Grid
 from survey.pipelines import compare as comparing
 from survey.pipelines.compare import Compared, compare
 from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
 from survey.pipelines.pair import Measurement
 from survey.pipelines.sites import outline
+from survey.pipelines.tell_apart import _half_a_cell_m2
 from survey.pipelines.workings import settle_workings
 from survey.sample_data import make_scene, write_delivery
 from survey.sample_data.forms import DeliveryForm
@@ -117,3 +122,13 @@ def test_no_tiling_changes_what_is_one_working(job_file: Path, whole: Compared) 
     assert [s for s, _ in other.found.sites] == [s for s, _ in whole.found.sites]
     assert [d for d, _ in other.found.dismissed] == [d for d, _ in whole.found.dismissed]
     assert other.zones == whole.zones
+
+
+def test_half_a_cell_around_a_disc_is_half_its_rim_times_a_cell() -> None:
+    """A disc of radius r gains π·r·cell; along cells its rim is 4/π times too long, and that is undone."""
+    grid = Grid(CRS.from_epsg(32643).to_wkt(), 500_000.0, 2_900_000.0, 0.5, 0.5, 60, 60)
+    rows, cols = np.mgrid[0:60, 0:60]
+    disc = np.hypot(rows - 29.5, cols - 29.5) <= 20
+    regions: Any = SimpleNamespace(piece=lambda k: grid, mask=lambda k, piece: disc)
+    m: Any = SimpleNamespace(job=grid, regions=regions)
+    assert _half_a_cell_m2(m, 0) == pytest.approx(math.pi * 10.0 * 0.5, rel=0.03)
