@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,15 +40,38 @@ def block_mean(values: NDArray[np.float32], block: int) -> NDArray[np.float32]:
     if block == 1:
         return np.asarray(values, np.float32)
     rows, cols = (math.ceil(n / block) for n in values.shape)
-    padded = np.full((rows * block, cols * block), np.nan, np.float32)
-    padded[: values.shape[0], : values.shape[1]] = values
-    blocks = padded.reshape(rows, block, cols, block)
-    known = np.isfinite(blocks)
-    count = known.sum(axis=(1, 3))
+    out = np.empty((rows, cols), np.float32)
+    high = max(1, 65536 // max(block * values.shape[1], 1))
+    for r in range(0, rows, high):
+        part = values[r * block : (r + high) * block]
+        out[r : r + high] = _means(part, block, min(high, rows - r), cols)
+    return out
+
+
+def _means(part: NDArray[np.float32], block: int, rows: int, cols: int) -> NDArray[np.float64]:
+    """Means of some rows of blocks, few enough to stay in the cache."""
+    if part.shape != (rows * block, cols * block):
+        padded = np.full((rows * block, cols * block), np.nan, np.float32)
+        padded[: part.shape[0], : part.shape[1]] = part
+        part = padded
+    known = np.isfinite(part)
     # Sums of heights in double precision: a block may hold ten thousand cells of 1,000 m each.
-    total = np.where(known, blocks, 0.0).sum(axis=(1, 3), dtype=np.float64)
-    mean = total / np.maximum(count, 1)
-    return np.where(2 * count >= block * block, mean, np.nan).astype(np.float32)
+    if known.all():
+        return _sums(part.astype(np.float64), block) / block**2
+    total = _sums(np.where(known, part, 0.0).astype(np.float64), block)
+    count = _sums(known.astype(np.int32), block)
+    return np.where(2 * count >= block * block, total / np.maximum(count, 1), np.nan)
+
+
+def _sums(values: NDArray[Any], block: int) -> NDArray[Any]:
+    """Sums over blocks: column by column, then row by row. NumPy's sum over short axes is slow."""
+    across = values[:, ::block].copy()
+    for k in range(1, block):
+        across += values[:, k::block]
+    down = across[::block].copy()
+    for k in range(1, block):
+        down += across[k::block]
+    return down
 
 
 def around(grid: Grid, bounds: Bounds | None) -> Grid:
