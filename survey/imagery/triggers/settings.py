@@ -58,7 +58,7 @@ class TriggerSettings:
     confirm_p_near: float = knob(0.55, "the same within lease + 100 m")
     report_p: float = knob(0.25, "less probable objects are listed as dismissed, with their reason")
     report_p_short: float = knob(
-        0.33, "the same where a short history cannot confirm: what is listed is all there is to act on"
+        0.27, "the same where a short history cannot confirm: what is listed is all there is to act on"
     )
     fade_looks: float = knob(3, "clear looks without a detection after which a trigger fades")
     close_looks: float = knob(6, "after which it is closed")
