@@ -66,7 +66,7 @@ def rows_of(job_file: Path, truth: Truth, stands: list[Any], case: str, scene: i
         for k in m.regions:
             if m.regions.area_m2[k] < job.detect.min_area_m2:
                 continue
-            evidence, _ = evidence_on(m, k, pair.before.ortho, pair.after.ortho)
+            evidence = evidence_on(m, k, pair.before.ortho, pair.after.ortho)
             if not math.isfinite(evidence.median_m):
                 continue
             shape = outline(m, k).buffer(0)

@@ -13,6 +13,7 @@ width     median of half width / ideal half width. The ideal knows the covarianc
           alignment must learn from stable ground comes on top, so 1 cannot be reached; aim ≤ 1.3 × what
           the errors themselves show (width / z spread) .
 
+Orthomosaics come along: what a heap is must be seen, and this is not the score of seeing it.
 Families vary one thing at a time, so that a fault shows where it comes from. Resumable like score_sites.py.
 """
 
@@ -82,7 +83,7 @@ def options_of(family: str, d: Draw) -> SceneOptions:
     settings: dict[str, Any] = {
         "size_m": (float(d.count(300, 420)), float(d.count(300, 420))),
         "terrain": TerrainOptions(relief_m=relief, rough_m=0.02, hurst=0.95, longest_m=400, valley_m=1.0),
-        "lease_radius_m": 70.0, "neighbours": 0, "roads": 0, "old_workings": False, "old_pits": 0,
+        "ortho": True, "lease_radius_m": 70.0, "neighbours": 0, "roads": 0, "old_workings": False, "old_pits": 0,
         "sites_lease": 2, "sites_boundary": 1, "sites_buffer": 3, "sites_beyond": 2,
         "site_radius_m": (7.0, 14.0), "site_depth_m": (1.0, 4.0), "heap_share": 0.4,
         "groves_standing": 0, "before_error": both[0], "after_error": both[1],

@@ -90,6 +90,8 @@ class Measurement:
     range_m: float
     systematic_m: float
     coarse: tuple[CoarseSums, ...] = ()
+    seen: dict[bytes, Any] = field(default_factory=dict, repr=False, compare=False)
+    """Evidence on regions that were looked at, by their cells."""
 
     @property
     def level_m(self) -> float:

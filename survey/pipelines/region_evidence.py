@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,19 +40,20 @@ def scale_of_noise(m: Measurement) -> Scale:
     return Scale(smooth, m.noise.smooth_slope_m, max(m.noise.random_m, 1e-4), m.thresholds.radius)
 
 
-def evidence_on(
-    m: Measurement, k: int, before: Ortho | None, after: Ortho | None
-) -> tuple[Evidence, RegionWindow]:
-    """Look at region ``k`` closely."""
-    a = m.alignment
-    w = look_at(
-        m.regions, k, m.before, m.after, map_onto(m.job, m.after.grid, a.east_m, a.north_m), a.correction
-    )
+def evidence_on(m: Measurement, k: int, before: Ortho | None, after: Ortho | None) -> Evidence:
+    """Look at region ``k`` closely; what was looked at once is remembered by its very cells."""
+    r = m.regions
     sigma = float(m.region_error.sigma_m[k]) if m.region_error is not None else math.nan
-    mean = abs(float(m.regions.rise_m3[k])) / float(m.regions.area_m2[k])
-    return evidence_in(
-        m, w, int(m.regions.sign[k]), mean, sigma, before, after, float(m.regions.area_m2[k])
-    ), w
+    mean = abs(float(r.rise_m3[k])) / float(r.area_m2[k])
+    key = blake2b(np.ascontiguousarray(r.runs_of(k)[:, :3]).tobytes()).digest()
+    seen = m.seen.get(key)
+    if seen is None:
+        a = m.alignment
+        mapping = map_onto(m.job, m.after.grid, a.east_m, a.north_m)
+        w = look_at(r, k, m.before, m.after, mapping, a.correction)
+        seen = evidence_in(m, w, int(r.sign[k]), mean, sigma, before, after, float(r.area_m2[k]))
+        m.seen[key] = seen
+    return replace(seen, certainty=mean / sigma if sigma > 0 else math.nan)
 
 
 def evidence_in(

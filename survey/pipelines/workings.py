@@ -278,6 +278,11 @@ def _with_floors(m: Measurement, s: _Sight, spoken: Spoken) -> tuple[Measurement
         around = enclosure(r, int(k), m.thresholds.radius)
         if around.open_cells <= LEAST_HOLE * max(int(around.own.sum()), 1):
             continue
+        first = int(r.first[k, 0]), int(r.first[k, 1])
+        seen = evidence_on(m, int(k), s.before, s.after)
+        speaker = max((e for e in (seen, spoken.get(first)) if e is not None), key=_digging)
+        if _digging(speaker) < EVEN:
+            continue
         cells = _look(m, s, int(k))
         if cells is None:
             continue
@@ -287,14 +292,10 @@ def _with_floors(m: Measurement, s: _Sight, spoken: Spoken) -> tuple[Measurement
         own = _changed_floor(m, s, cells, holes, int(r.sign[k]), int(inside.sum()))
         if own is None:
             continue
-        first = int(r.first[k, 0]), int(r.first[k, 1])
-        seen = evidence_on(m, int(k), s.before, s.after)
-        speaker = max((e for e in (seen, spoken.get(first)) if e is not None), key=_digging)
-        if _digging(speaker) >= EVEN:
-            # What it was without its floor decides what it is: the floor was added because of that.
-            spoken[first] = speaker
-            grown[k] = True
-            made.append(_counted(s.plan, cells, int(r.sign[k]), inside | own))
+        # What it was without its floor decides what it is: the floor was added because of that.
+        spoken[first] = speaker
+        grown[k] = True
+        made.append(_counted(s.plan, cells, int(r.sign[k]), inside | own))
     if not made:
         return m, 0
     return _measured_again(m, together(r.keep(~grown), *made)), int(grown.sum())
