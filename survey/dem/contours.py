@@ -218,4 +218,6 @@ def thinned(line: Line, tolerance_m: float) -> Line:
             return np.concatenate(
                 [thinned(line[: far + 1], tolerance_m)[:-1], thinned(line[far:], tolerance_m)]
             )
-    return shapely.get_coordinates(shapely.simplify(shapely.linestrings(line), tolerance_m))
+    return shapely.get_coordinates(
+        shapely.simplify(shapely.linestrings(line), tolerance_m, preserve_topology=False)
+    )
