@@ -449,11 +449,11 @@ def _agreed(
     odd = sorted(day for day, names in have.items() if not usual <= names)
     if odd and len(odd) < ODD_SHARE * len(have):
         for day in odd:
-            lacking = ", ".join(n for n in NAMES if n in usual - have[day])
+            without = ", ".join(n for n in NAMES if n in usual - have[day])
             notes.append(
                 Remark(
                     "scene-refused",
-                    f"{by_day[day][0].file.name}: has no {lacking}, which the other scenes have. "
+                    f"{by_day[day][0].file.name}: has no {without}, which the other scenes have. "
                     "This scene is left out.",
                     "serious",
                 )

@@ -290,7 +290,7 @@ def overview_svg(folder: Path, language: str, width: float = 170.0, height: floa
     def at(p: Sequence[float]) -> tuple[float, float]:
         return x0 + (p[0] - west) * shrink * scale, y0 - (p[1] - south) * scale
 
-    def path(geometry: dict[str, Any]) -> str:
+    def traced(geometry: dict[str, Any]) -> str:
         return " ".join(
             "M" + " L".join(f"{x:.2f},{y:.2f}" for x, y in (at(p) for p in ring)) + " Z"
             for ring in _rings(geometry)
@@ -308,13 +308,13 @@ def overview_svg(folder: Path, language: str, width: float = 170.0, height: floa
     }
     for kind, style in styles.items():
         parts += [
-            f'<path d="{path(f["geometry"])}" {style}/>' for f in places if f["properties"]["kind"] == kind
+            f'<path d="{traced(f["geometry"])}" {style}/>' for f in places if f["properties"]["kind"] == kind
         ]
     ranked = sorted(triggers, key=lambda f: _rank(f["properties"]), reverse=True)[-MOST_ENTRIES:]
     for f in ranked:
         colour = _STATE_COLOUR[f["properties"]["state"]]
         parts.append(
-            f'<path d="{path(f["geometry"])}" fill="{colour}" stroke="{colour}" stroke-width="0.5"/>'
+            f'<path d="{traced(f["geometry"])}" fill="{colour}" stroke="{colour}" stroke-width="0.5"/>'
         )
         ring = _rings(f["geometry"])[0]
         cx, cy = at((sum(p[0] for p in ring) / len(ring), sum(p[1] for p in ring) / len(ring)))
