@@ -79,6 +79,12 @@ def folder_files(job: Job, delivery: Delivery | None, name: str, what: str, thre
     return [FoundFile(path, shown, hashes[str(path)]) for path, shown in found]
 
 
+def below(folder: str, name: str) -> str:
+    """A file of a folder, as the job would name it."""
+    root = folder.strip("/").removeprefix("./").strip("/")
+    return f"{root}/{name}" if root and root != "." else name
+
+
 def understand(job: Job, inputs: Inputs, threads: int) -> Watched:
     """Read everything that [watch] names.
 
@@ -104,6 +110,9 @@ def understand(job: Job, inputs: Inputs, threads: int) -> Watched:
     crs_wkt = _system(files, watch.crs, place)
     within = None if area is None else _bounds(area[0], area[1], crs_wkt)
     shelf = shelve(files, masks, watch, crs_wkt, within)
+    roots = {"scene": watch.scenes, "mask": watch.masks or ""}
+    named = tuple({**s, "path": below(roots[s["role"]], s["path"])} for s in shelf.sources)
+    shelf = replace(shelf, sources=named)
     if watch.until is not None:
         kept = tuple(s for s in shelf.scenes if s.date <= watch.until)
         shelf = Shelf(kept, shelf.bands, shelf.grid, shelf.notes, shelf.sources)

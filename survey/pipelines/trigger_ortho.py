@@ -251,7 +251,7 @@ def _compared(
         mine=job.mine.model_dump(exclude_none=True, mode="json"),
         clock=Clock(started=started, finished=finished, seconds=(finished - started).total_seconds()),
         software=software(),
-        sources=[*inputs.sources(), *(_source(p) for p in pictures if command == "triggers")],
+        sources=[*inputs.sources(), *(_source(p, job) for p in pictures if command == "triggers")],
         surveys=[{"date": p.day.isoformat(), "kind": "orthomosaic"} for p in (before, after)],
         grid={
             "crs": grid.crs.name,
@@ -456,12 +456,15 @@ def _notes(
     return out
 
 
-def _source(picture: Picture) -> Source:
+def _source(picture: Picture, job: Job) -> Source:
+    from survey.pipelines.trigger_inputs import below
+
     ortho = picture.ortho
+    folder = "" if job.watch is None else job.watch.scenes or ""
     return Source(
         role="orthomosaic",
         survey=picture.day.isoformat(),
-        path=picture.name,
+        path=below(folder, picture.name),
         sha256=picture.sha256,
         bytes=ortho.pin.bytes,
         cell_m=round(ortho.cell_m, 4),

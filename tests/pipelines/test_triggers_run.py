@@ -113,6 +113,13 @@ def test_the_evidence_of_a_trigger_adds_up(whole, series):
         assert sum(t["evidence"]["probabilities"].values()) == pytest.approx(1, abs=1e-3)
 
 
+def test_sources_are_named_as_the_job_would_name_them(whole):
+    job, _, record = whole
+    for source in record.sources:
+        assert (job.parent / source.path).is_file()
+    assert {s.role for s in record.sources} >= {"scene", "mask"}
+
+
 # -- how scenes are delivered ----------------------------------------------------------------------------
 def _delivered(folder: Path, how) -> None:
     """Write every scene again as ``how(cells, profile)`` says."""
