@@ -53,6 +53,8 @@ MOST_PIECES = 6
 CLEAR = 0.9
 """A piece that is so likely something else than digging (a tree in a pit) is no part of the working."""
 NOISE = "artefact"
+OPEN = 0.05
+"""A region along so much of whose outline data end surrounds nothing: it may go on there."""
 LEAST_HOLE = 0.01
 REAL = 1.96
 
@@ -142,7 +144,9 @@ def _without_leaks(m: Measurement, s: _Sight) -> tuple[Measurement, int]:
         whole, alone = (_probability(m, s, cells, sign, c, sigma) for c in (inside, core))
         if alone > whole + BETTER:
             cut[k] = True
-            made += [_counted(s.plan, cells, sign, c) for c in (core, lost)]
+            # What was one change stays one, though its certain parts may lie apart.
+            kept = _counted(s.plan, cells, sign, core)
+            made += [kept.merged(np.zeros(kept.count, np.int64)), _counted(s.plan, cells, sign, lost)]
     if not made:
         return m, 0
     large = [n.keep((n.deep_m >= certain) | (n.area_m2 >= s.min_area_m2)) for n in made]
@@ -232,7 +236,9 @@ def _held(judged: _Judged, own: Members, pieces: list[Members]) -> Members:
     """A region and those of the pieces it surrounds that are one working with it."""
     for i in own:
         judged.classes((i,))
-    if _clearly_else(judged.classes(own)):
+    # Survey rims that curl up are long bands, and surround all that there is.
+    at_the_end = max(judged.seen[(i,)].shape.open_edge for i in own) > OPEN
+    if at_the_end or _clearly_else(judged.classes(own)) or judged.classes(own)[NOISE] >= EVEN:
         return own
     rings: list[Members] = []
     floor: list[Members] = []
