@@ -31,7 +31,7 @@ from pathlib import Path
 TILE = 512
 
 
-def make_rasters(folder: Path, cells: int, cell_m: float = 0.1) -> None:
+def make_rasters(folder: Path, cells: int, waves_m: float, cell_m: float = 0.1) -> None:
     """Write before.tif, after.tif (shifted by a third of a cell), coarse.tif, lease.geojson and job files."""
     import numpy as np
     import rasterio
@@ -65,8 +65,8 @@ def make_rasters(folder: Path, cells: int, cell_m: float = 0.1) -> None:
         name: str, origin: tuple[float, float], size: float, every: int, seed: int, with_pit: bool
     ) -> None:
         noise = np.random.default_rng(seed)
-        # What every drone survey has: centimetres that go up and down over tens of metres.
-        slow = noise.normal(0, 0.015, (cells // 256 + 4, cells // 256 + 4))
+        # Centimetres that go up and down over tens of metres look like shallow changes, each to be looked at.
+        slow = noise.normal(0, waves_m, (cells // 256 + 4, cells // 256 + 4))
         n = cells // every
         profile = {
             "driver": "GTiff", "height": n, "width": n, "count": 1, "dtype": "float32", "crs": "EPSG:32643",
@@ -258,12 +258,13 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=16384)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("bench"))
+    parser.add_argument("--waves", type=float, default=0.0, help="correlated error of a survey, m")
     parser.add_argument("--only", nargs="*", choices=list(CONTENDERS))
     parser.add_argument("--here", choices=list(CONTENDERS), help=argparse.SUPPRESS)
     parser.add_argument("--make", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.make:
-        make_rasters(options.folder, options.cells)
+        make_rasters(options.folder, options.cells, options.waves)
         return
     if options.here:
         run_here(options.here, options.folder)
@@ -277,6 +278,8 @@ def main() -> None:
         str(options.cells),
         "--folder",
         str(options.folder),
+        "--waves",
+        str(options.waves),
     ]
     subprocess.run(making, check=True)
     names = [n for n in CONTENDERS if not options.only or n in options.only or n == "decode"]
