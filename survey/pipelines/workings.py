@@ -32,7 +32,7 @@ from survey.volumetrics.change_mask import change_mask
 from survey.volumetrics.partition import core_of, enclosure, inner_cells, reach_m, share_within, surrounded
 from survey.volumetrics.region_window import MOST_CELLS, RegionWindow, block_means, margin_cells
 from survey.volumetrics.regions import Regions, gather, together
-from survey.volumetrics.sweep import Plan, _parts, window
+from survey.volumetrics.sweep import Plan, tile_parts, window
 from survey.volumetrics.telling import DIGGING
 
 if TYPE_CHECKING:
@@ -375,7 +375,7 @@ def _counted(plan: Plan, cells: _Cells, sign: int, where: NDArray[np.bool_]) -> 
     seed = np.abs(cells.smooth) > np.float32(t.seed_m)
     mask = np.where(where, np.where(seed | (np.abs(cells.mask) == 2), 2, 1) * sign, 0).astype(np.int8)
     weights = plan.layers.weights(cells.piece)
-    parts = _parts(plan, cells.piece, cells.grains, mask, cells.smooth, cells.before, weights)
+    parts = tile_parts(plan, cells.piece, cells.grains, mask, cells.smooth, cells.before, weights)
     return gather([parts], plan.job)
 
 

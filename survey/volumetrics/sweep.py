@@ -287,7 +287,7 @@ def sweep_band(
             weights = plan.layers.weights(tile)
             here = _totals(grains, held, weights, plan.first_ranged)
             totals = here if totals is None else totals + here
-            found = _parts(plan, tile, grains, mask, smooth, held, weights)
+            found = tile_parts(plan, tile, grains, mask, smooth, held, weights)
             if found.count:
                 parts.append(found)
             if coarse is not None:
@@ -374,7 +374,7 @@ def _weighted(grains, before, weights):  # type: ignore[no-untyped-def]
     return total, covered, low, high
 
 
-def _parts(
+def tile_parts(
     plan: Plan,
     chunk: Grid,
     grains: NDArray[np.int32],
