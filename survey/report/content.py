@@ -191,7 +191,7 @@ def site_table(record: Record, words: Words, numbers: Numbers) -> Table | None:
                 Cell(numbers.plain(s.area_m2, 0), sort=s.area_m2),
                 Cell(numbers.plain(s.max_depth_m, 1), sort=s.max_depth_m),
                 Cell(_distance(s, words, numbers), sort=abs(s.distance_m)),
-                Cell(numbers.plain(100 * s.confidence, 0) + "%", sort=s.confidence),
+                Cell(_sure(numbers, s.confidence), sort=s.confidence),
             ]
         )
         keys.append({"id": s.id, "kind": s.kind, "zone": s.zone})
@@ -225,7 +225,7 @@ def site_cards(record: Record, words: Words, numbers: Numbers) -> list[dict[str,
             (words("sites.unsure"), numbers.with_unit(s.unsure_volume_m3, "m³", 0)),
             (words("sites.distance"), _where(s, words, numbers)),
             (words("sites.base"), words.named("base", s.base)),
-            (words("sites.confidence"), numbers.plain(100 * s.confidence, 0) + "%"),
+            (words("sites.confidence"), _sure(numbers, s.confidence)),
             (words("sites.why"), s.why),
         ]
         if s.lease_id:
@@ -234,6 +234,11 @@ def site_cards(record: Record, words: Words, numbers: Numbers) -> list[dict[str,
             rows.append((words("sites.position"), f"{numbers.latitude(s.lat)}, {numbers.longitude(s.lon)}"))
         cards.append({"id": s.id, "kind": s.kind, "title": site_title(s, words, numbers), "rows": rows})
     return cards
+
+
+def _sure(numbers: Numbers, confidence: float) -> str:
+    """A confidence in per cent; nothing that was judged from afar is certain."""
+    return ">99%" if confidence > 0.99 else numbers.plain(100 * confidence, 0) + "%"
 
 
 def _inside(s: Site) -> bool:
