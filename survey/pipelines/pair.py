@@ -98,7 +98,8 @@ class Measurement:
         """Level of detection of one cell on flat ground, 95 %."""
         if self.noise is None:
             return math.nan
-        return 1.96 * math.hypot(self.noise.random_m, self.correlated_m)
+        # To a micrometre: what solvers leave open in the last digits must not reach a picture.
+        return round(1.96 * math.hypot(self.noise.random_m, self.correlated_m), 6)
 
 
 def job_grid(before: Surface, after: Surface) -> Grid:
