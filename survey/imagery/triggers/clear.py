@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from survey.imagery.triggers.bands import BandSet
 from survey.imagery.triggers.kernels import DARK, LIKE, block_rise, tell_cells
 from survey.imagery.triggers.lattice import smooth_known
+from survey.imagery.triggers.masks import box_shares, counted_from_corner, crowded, widened
 
 HAZE_BLOCK = 16
 THICK = 0.12
@@ -75,23 +75,18 @@ def judge(
     if like.any():
         like &= valid
         # A lone speck is a roof, a lorry, a glint; the middle of a cloud has cloud around it.
-        cloud = like & (box_share(like, 1) > 0.3) & (box_share(like, crowd) > CROWDED)
-        hidden = ndimage.binary_dilation(cloud, disc(ground))
+        cloud = crowded(like, 1, 0.3, crowd, CROWDED)
+        hidden = widened(cloud, ground)
         suspect = (like | dark) & ~hidden
     observed = valid & ~hidden & ~suspect
     if given_clear is not None:
         marked = valid & ~given_clear
         if marked.any():
-            blocked = ndimage.binary_dilation(marked, disc(ground))
+            blocked = widened(marked, ground)
             # A provider's mask often takes a white quarry floor for cloud: small marked patches stay suspect.
             suspect = (suspect | (blocked & (box_share(marked, crowd) < 0.08))) & valid & ~hidden
             observed &= ~blocked
     return Clear(observed, suspect & ~observed)
-
-
-def disc(radius: int) -> NDArray[np.bool_]:
-    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    return x * x + y * y <= radius * radius + 0.5
 
 
 def box_share(mask: NDArray[np.bool_], reach: int) -> NDArray[np.float32]:
@@ -99,16 +94,7 @@ def box_share(mask: NDArray[np.bool_], reach: int) -> NDArray[np.float32]:
 
     Counted in integers, so that it does not depend on where the array begins.
     """
-    height, width = mask.shape
-    total = np.zeros((height + 1, width + 1), np.int32)
-    np.cumsum(np.cumsum(mask, 0, dtype=np.int32), 1, out=total[1:, 1:])
-    r0 = np.clip(np.arange(height) - reach, 0, None)
-    r1 = np.clip(np.arange(height) + reach + 1, None, height)
-    c0 = np.clip(np.arange(width) - reach, 0, None)
-    c1 = np.clip(np.arange(width) + reach + 1, None, width)
-    below = total[r1] - total[r0]
-    count = below[:, c1] - below[:, c0]
-    return count.astype(np.float32) / ((r1 - r0)[:, None] * (c1 - c0)[None, :]).astype(np.float32)
+    return box_shares(counted_from_corner(mask), reach)
 
 
 _VEIL = {"blue": 1.0, "green": 0.82, "red": 0.63, "nir": 0.44, "swir1": 0.15, "swir2": 0.09}

@@ -237,23 +237,23 @@ def whiten(counts: U16, ok: NDArray[np.bool_], tables: F32, matrix: F32, stride:
     rows, cols = (height + stride - 1) // stride, (width + stride - 1) // stride
     out = np.empty((rows, cols, bands), np.float32)
     most = tables.shape[1] - 1
-    logs = np.empty(bands, np.float32)
+    # A row at a time, band by band: the inner loops then run over neighbouring cells, in the same order of
+    # sums for each cell.
+    logs = np.empty((bands, cols), np.float32)
+    total = np.empty(cols, np.float32)
     for i in range(rows):
         r = i * stride
-        for j in range(cols):
-            c = j * stride
-            if not ok[r, c]:
-                for k in range(bands):
-                    out[i, j, k] = np.float32(np.nan)
-                continue
+        for b in range(bands):
+            for j in range(cols):
+                logs[b, j] = tables[b, min(np.int64(counts[b, r, j * stride]), most)]
+        for k in range(bands):
+            total[:] = np.float32(0.0)
             for b in range(bands):
-                v = np.int64(counts[b, r, c])
-                logs[b] = tables[b, min(v, most)]
-            for k in range(bands):
-                total = np.float32(0.0)
-                for b in range(bands):
-                    total += matrix[k, b] * logs[b]
-                out[i, j, k] = total
+                weight = matrix[k, b]
+                for j in range(cols):
+                    total[j] += weight * logs[b, j]
+            for j in range(cols):
+                out[i, j, k] = total[j] if ok[r, j * stride] else np.float32(np.nan)
     return out
 
 
@@ -308,26 +308,34 @@ def less_slow(now: F32, lattice: F32, block: int, row0: int, col0: int) -> None:
     """
     height, width, bands = now.shape
     blocks_r, blocks_c = lattice.shape[1], lattice.shape[2]
+    west = np.empty(width, np.int64)
+    part = np.empty(width, np.float32)
+    for c in range(width):
+        at_c = min(max((col0 + c + 0.5) / block - 0.5, 0.0), blocks_c - 1.0)
+        west[c] = min(int(at_c), max(blocks_c - 2, 0))
+        part[c] = np.float32(at_c - west[c])
+    corner = np.empty((4, bands), np.float32)
     for r in range(height):
         at_r = min(max((row0 + r + 0.5) / block - 0.5, 0.0), blocks_r - 1.0)
         br = min(int(at_r), max(blocks_r - 2, 0))
         br1 = min(br + 1, blocks_r - 1)
         fr = np.float32(at_r - br)
+        last = -1
         for c in range(width):
             if np.isnan(now[r, c, 0]):
                 continue
-            at_c = min(max((col0 + c + 0.5) / block - 0.5, 0.0), blocks_c - 1.0)
-            bc = min(int(at_c), max(blocks_c - 2, 0))
-            bc1 = min(bc + 1, blocks_c - 1)
-            fc = np.float32(at_c - bc)
+            bc, fc = west[c], part[c]
+            if bc != last:
+                bc1 = min(bc + 1, blocks_c - 1)
+                for b in range(bands):
+                    corner[0, b], corner[1, b] = lattice[b, br, bc], lattice[b, br1, bc]
+                    corner[2, b], corner[3, b] = lattice[b, br, bc1], lattice[b, br1, bc1]
+                last = bc
             w00, w10 = (1 - fr) * (1 - fc), fr * (1 - fc)
             w01, w11 = (1 - fr) * fc, fr * fc
             for b in range(bands):
                 now[r, c, b] -= (
-                    w00 * lattice[b, br, bc]
-                    + w10 * lattice[b, br1, bc]
-                    + w01 * lattice[b, br, bc1]
-                    + w11 * lattice[b, br1, bc1]
+                    w00 * corner[0, b] + w10 * corner[1, b] + w01 * corner[2, b] + w11 * corner[3, b]
                 )
 
 

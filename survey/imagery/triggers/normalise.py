@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.imagery.triggers import chi
 from survey.imagery.triggers.kernels import MOST_COUNTS, UNIT
 
 FLOOR = 0.03
@@ -108,10 +109,8 @@ def whitener(residuals: NDArray[np.float32], floor: float = 0.012) -> NDArray[np
         keep = d2 <= np.quantile(d2, 0.8)
         cov = np.cov(r[keep], rowvar=False) + np.eye(bands) * floor**2
     # The trimmed covariance is too small by a factor that the χ² law gives; scale it back.
-    from scipy.stats import chi2
-
-    cut = chi2.ppf(0.8, bands)
-    cov /= chi2.cdf(cut, bands + 2) / 0.8
+    cut = chi.quantile(0.8, bands)
+    cov /= chi.below(cut, bands + 2) / 0.8
     values, vectors = np.linalg.eigh(cov)
     return (vectors / np.sqrt(values)).T.astype(np.float32)
 

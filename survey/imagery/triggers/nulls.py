@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.imagery.triggers import chi
+
 STEP, TOP = 0.125, 64.0
 BINS = int(TOP / STEP)
 
@@ -76,14 +78,12 @@ def scene_law(distance: NDArray[np.float32], bands: int) -> tuple[float, float]:
     and the median of the scene's own distances tell their law (an empirical null, Efron 2004):
     distance² / scale² is χ² with that many degrees of freedom.
     """
-    from scipy.stats import chi2
-
     d = distance[np.isfinite(distance)]
     if d.size < 50:
         return 1.0, float(bands)
     low, middle = np.quantile(d, [0.25, 0.5])
     want = float((middle / max(low, 1e-6)) ** 2)
     grid = np.linspace(0.8, 2.0 * bands, 200)
-    ratio = chi2.ppf(0.5, grid) / chi2.ppf(0.25, grid)
+    ratio = chi.quantile(0.5, grid) / chi.quantile(0.25, grid)
     freedom = float(grid[int(np.argmin(np.abs(ratio - want)))])
-    return float(middle / np.sqrt(chi2.ppf(0.5, freedom))), freedom
+    return float(middle / np.sqrt(chi.quantile(0.5, freedom))), freedom

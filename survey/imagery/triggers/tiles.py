@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.grid import Grid
+from survey.imagery.triggers import chi
 from survey.imagery.triggers.bands import BandSet
 from survey.imagery.triggers.fits import BaselineFit
 from survey.imagery.triggers.ground import THIN, Land, Look, Past, SceneFit, judged, take, usual_of
@@ -104,9 +105,9 @@ def judge_tile(task: TileTask) -> list[Product]:
 def keep_distance(fit: SceneFit, baseline: BaselineFit, settings: TriggerSettings) -> NDArray[np.float64]:
     """Per kind of land, the distance from which a cell is a candidate."""
     if baseline.short:
-        from scipy.stats import chi2
-
-        return np.array([scale * np.sqrt(chi2.isf(settings.keep_p, freedom)) for scale, freedom in fit.law])
+        return np.array(
+            [scale * np.sqrt(chi.upper_quantile(settings.keep_p, freedom)) for scale, freedom in fit.law]
+        )
     rare = baseline.null.log10_p() <= np.log10(settings.keep_p)
     first = np.where(rare.any(1), rare.argmax(1), BINS - 1)
     return first * STEP * np.array(fit.allowance)
@@ -118,10 +119,8 @@ def log10_rarity(
     """log10 of the p-value of each distance (n,) on its kind of land."""
     d = distance.astype(np.float64)
     if baseline.short:
-        from scipy.stats import chi2
-
         law = np.array(fit.law)[land]
-        return np.maximum(chi2.logsf((d / law[:, 0]) ** 2, law[:, 1]) / np.log(10.0), -12.0)
+        return np.maximum(chi.log_above((d / law[:, 0]) ** 2, law[:, 1]) / np.log(10.0), -12.0)
     bins = np.minimum((d / np.array(fit.allowance)[land] / STEP).astype(np.int64), BINS - 1)
     return baseline.null.log10_p()[land, bins]
 
