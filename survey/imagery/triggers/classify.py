@@ -18,8 +18,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.imagery.triggers.bands import BandSet
+from survey.jit import kernel
 
 CLASSES = ("excavation", "clearing", "water", "built-up", "crop", "cloud remnant")
+
+
+@kernel
+def _score(
+    knots: NDArray[np.float64], curves: NDArray[np.float64], x: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(class,): the sum of ``Model.parts`` over the features, term by term in the same order."""
+    last = knots.shape[1] - 1
+    total = np.zeros(curves.shape[2])
+    for j in range(len(x)):
+        right = 0
+        for k in range(last + 1):
+            right += knots[j, k] < x[j]
+        right = min(max(right, 1), last)
+        low, high = knots[j, right - 1], knots[j, right]
+        along = min(max((x[j] - low) / max(high - low, 1e-12), 0.0), 1.0)
+        for c in range(len(total)):
+            left = curves[j, right - 1, c]
+            total[c] += left + along * (curves[j, right, c] - left)
+    return total
 
 
 @dataclass(frozen=True)
@@ -56,7 +77,8 @@ class Model:
         return knots, curves
 
     def probabilities(self, features: dict[str, float]) -> dict[str, float]:
-        score = self.parts(features).sum(0) + self.bias
+        knots, curves = self._padded
+        score = _score(knots, curves, np.array([features[name] for name in self.features])) + self.bias
         share = np.exp(score - score.max())
         share /= share.sum()
         return {name: float(p) for name, p in zip(CLASSES, share, strict=True)}

@@ -82,10 +82,26 @@ def rareness(spectra: NDArray[np.float32], words: NDArray[np.float32]) -> NDArra
     """
     if not len(words) or not len(spectra):
         return np.full(len(spectra), UNKNOWN, np.float32)
-    a, b = _log(spectra), _log(words)
-    out = np.empty(len(a), np.float32)
-    for start in range(0, len(a), 2048):
-        away = a[start : start + 2048, None, :] - b[None]
-        mean = away.mean(-1, keepdims=True)
-        out[start : start + 2048] = np.sqrt(((away - 0.5 * mean) ** 2).mean(-1)).min(1)
-    return np.minimum(out, UNKNOWN)
+    return np.minimum(_to_nearest(_log(spectra), _log(words)), UNKNOWN)
+
+
+@kernel
+def _to_nearest(logs: NDArray[np.float32], words: NDArray[np.float32]) -> NDArray[np.float32]:
+    n, bands = logs.shape
+    count = np.float32(bands)
+    out = np.empty(n, np.float32)
+    away = np.empty(bands, np.float32)
+    for i in range(n):
+        best = np.float32(np.inf)
+        for j in range(len(words)):
+            mean = np.float32(0.0)
+            for b in range(bands):
+                away[b] = logs[i, b] - words[j, b]
+                mean += away[b]
+            half = np.float32(0.5) * (mean / count)
+            total = np.float32(0.0)
+            for b in range(bands):
+                total += (away[b] - half) * (away[b] - half)
+            best = min(best, total / count)
+        out[i] = np.sqrt(best)
+    return out

@@ -7,6 +7,8 @@ see is left out of its model, never guessed.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from survey.imagery.triggers.bands import BandSet
 from survey.imagery.triggers.common import UNKNOWN, rareness
 from survey.imagery.triggers.ground import BARE, SEASONAL, SHORE, WATER, WOODY
 from survey.imagery.triggers.product import SUSPECT, VEIL, WET, plain
+from survey.imagery.triggers.shapes import axes, smallest_box
 from survey.imagery.triggers.support import Support
 
 LAST_HITS = 4
@@ -35,11 +38,8 @@ def middle(values: NDArray[np.floating]) -> NDArray[np.floating]:
 def shape(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[float, float]:
     """(ln elongation, fill): ratio of the axes of the ellipse with the same second moments, and the share
     of that ellipse that the cells fill (1 for an ellipse, 0.95 for a rectangle, less for ragged shapes)."""
-    r, c = rows.astype(float), cols.astype(float)
-    # Each cell is a unit square: its own moment of inertia keeps a line of cells from being infinitely thin.
-    cov = np.cov(np.stack([r, c]), bias=True) + np.eye(2) / 12.0 if len(r) > 1 else np.eye(2) / 12.0
-    low, high = np.linalg.eigvalsh(cov)
-    return float(0.5 * np.log(high / low)), float(len(r) / (4.0 * np.pi * np.sqrt(low * high)))
+    low, high = axes(rows, cols)
+    return 0.5 * math.log(high / low), len(rows) / (4.0 * math.pi * math.sqrt(low * high))
 
 
 _TURNS = np.deg2rad(np.arange(0.0, 90.0, 3.0))
@@ -52,18 +52,22 @@ def boxiness(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> float:
     returned."""
     if len(rows) < 9:
         return 0.85
-    # Only the ends of each row of cells can be corners of the hull.
-    order = np.argsort(rows, kind="stable")
-    r, c = rows[order], cols[order]
-    first = np.r_[0, np.nonzero(np.diff(r))[0] + 1]
-    west, east = np.minimum.reduceat(c, first), np.maximum.reduceat(c, first) + 1
-    north = r[first]
-    y = np.concatenate([north, north, north + 1, north + 1]).astype(float)
-    x = np.concatenate([west, east, west, east]).astype(float)
-    u = np.outer(_COS, y) + np.outer(_SIN, x)
-    v = np.outer(_COS, x) - np.outer(_SIN, y)
-    best = float((np.ptp(u, axis=1) * np.ptp(v, axis=1)).min())
-    return len(rows) / best
+    return len(rows) / smallest_box(rows, cols, _COS, _SIN)
+
+
+def _mean(values: NDArray[np.float32]) -> np.float32:
+    """As ``values.mean()`` of one axis, without its overhead."""
+    return np.add.reduce(values) / np.float32(len(values))
+
+
+def _spread(values: NDArray[np.float32]) -> float:
+    """As ``values.std()`` of one axis."""
+    away = values - _mean(values)
+    return float(np.sqrt(_mean(away * away)))
+
+
+def _share(mask: NDArray[np.bool_]) -> float:
+    return float(np.count_nonzero(mask)) / len(mask)
 
 
 def measure(
@@ -106,19 +110,26 @@ def measure(
             usual.append(_log(plain(support.usual[at])))
             distance.append(support.distance[at])
             flags.append(support.flags[at])
-    a = middle(np.concatenate(now))
+    # Of one detection the middle is known already.
+    once = len(now) == 1 and by_hit[-1][0] in recent
+    spectra_ln = now[0] if len(now) == 1 else np.concatenate(now)
+    a = by_hit[-1][1] if once else middle(spectra_ln)
     m = middle(np.concatenate(match))
     u = middle(np.concatenate(usual))
     flag = np.concatenate(flags)
-    d = np.concatenate(distance)
+    far = distance_by_hit[-1][1] if once else float(middle(np.concatenate(distance)))
     at_last = support.at[hits[-1]][cells[novel[hits[-1]][cells]]]
     kinds = support.land[at_last]
     green = support.green[at_last].astype(float) / 100.0
     red, nir, blue = bands.index("red"), bands.index("nir"), bands.bluest
     plain_now = np.exp(a) - 0.03
     ndvi_now = float((plain_now[nir] - plain_now[red]) / max(plain_now[nir] + plain_now[red], 1e-3))
-    elongation, fill = shape(support.rows[cells], support.cols[cells])
-    inner = _log(plain(support.now[at_last])).mean(1)
+    inner = np.add.reduce(_log(plain(support.now[at_last])), 1) / np.float32(len(a))
+    more, beside = a - u, a - m
+    brighter = float(_mean(more))
+    land = np.bincount(kinds, minlength=5) / len(kinds)
+    rows, cols = support.rows[cells], support.cols[cells]
+    elongation, fill = shape(rows, cols)
     path = np.stack([s for _, s in by_hit])
     span = max(days[hits[-1]] - days[hits[0]], 0.0)
     fade = 0.0
@@ -127,18 +138,18 @@ def measure(
     late = [v for t, v in distance_by_hit if days[t] >= half]
     if early and late:
         fade = float(np.log(max(np.mean(late), 0.1) / max(np.mean(early), 0.1)))
-    spectra = (np.exp(np.concatenate(now)) - 0.03).astype(np.float32)
+    spectra = (np.exp(spectra_ln) - 0.03).astype(np.float32)
     out = {
-        "novelty": float(np.log(max(middle(d), 0.1))),
-        "contrast": float(np.sqrt(((a - m) ** 2).mean())),
+        "novelty": float(np.log(max(far, 0.1))),
+        "contrast": float(np.sqrt(_mean(beside * beside))),
         "ndvi_now": ndvi_now,
         "green_high": float(middle(green[:, 1])),
         "green_low": float(middle(green[:, 0])),
-        "brighter": float((a - u).mean()),
-        "brighter_abs": float(abs((a - u).mean())),
-        "bright": float(a.mean()),
+        "brighter": brighter,
+        "brighter_abs": abs(brighter),
+        "bright": float(_mean(a)),
         "blue_red": float(a[blue] - a[red]),
-        "bluer": float((a - u)[blue] - (a - u)[red]),
+        "bluer": float(more[blue] - more[red]),
         "nir_red": float(a[nir] - a[red]),
         "rare": float(middle(rareness(spectra, common))),
         "unlike_worked": float(middle(rareness(spectra, worked))) if len(worked) else UNKNOWN / 2,
@@ -146,8 +157,8 @@ def measure(
         "ln_area_ha": float(np.log(len(cells) * cell_area_m2 / 1e4)),
         "elongation": elongation,
         "fill": fill,
-        "box": boxiness(support.rows[cells], support.cols[cells]),
-        "uneven": float(inner.std()),
+        "box": boxiness(rows, cols),
+        "uneven": _spread(inner),
         "drift": float(np.sqrt(((path - path.mean(0)) ** 2).mean())) if len(path) > 1 else 0.0,
         "fade": fade,
         "one_hit": float(len(hits) == 1),
@@ -155,21 +166,21 @@ def measure(
         "hit_share": len(hits) / max(looks, 1),
         "ln_days": float(np.log1p(span)),
         "growth": float(np.log(len(cells) / max(born_cells, 1))),
-        "wet": float(((flag & WET) > 0).mean()),
-        "shore": float(((kinds == SHORE) | (kinds == WATER)).mean()),
-        "woody": float((kinds == WOODY).mean()),
-        "seasonal": float((kinds == SEASONAL).mean()),
-        "bare": float((kinds == BARE).mean()),
-        "doubtful": float(((flag & (SUSPECT | VEIL)) > 0).mean()),
+        "wet": _share((flag & WET) > 0),
+        "shore": float(np.count_nonzero((kinds == SHORE) | (kinds == WATER))) / len(kinds),
+        "woody": float(land[WOODY]),
+        "seasonal": float(land[SEASONAL]),
+        "bare": float(land[BARE]),
+        "doubtful": _share((flag & (SUSPECT | VEIL)) > 0),
     }
     if bands.has("swir1"):
         s1 = bands.index("swir1")
         out["swir1_nir"] = float(a[s1] - a[nir])
-        out["swir1_nir_more"] = float((a - u)[s1] - (a - u)[nir])
+        out["swir1_nir_more"] = float(more[s1] - more[nir])
     if bands.has("swir1") and bands.has("swir2"):
         s1, s2 = bands.index("swir1"), bands.index("swir2")
         out["swir2_swir1"] = float(a[s2] - a[s1])
-        out["swir2_swir1_more"] = float((a - u)[s2] - (a - u)[s1])
+        out["swir2_swir1_more"] = float(more[s2] - more[s1])
     if bands.has("green"):
         g = bands.index("green")
         out["green_red"] = float(a[g] - a[red])
