@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CHANGED = "changed between the surveys"
 LARGE_CELLS = 4_000_000
+STRIP_BLOCKS = 64
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,13 @@ def outline(m: Measurement, k: int) -> BaseGeometry:
         transform = piece.transform
     else:
         rows = []
-        for r in range(0, piece.height, step):
-            strip = piece[r : r + step, :]
-            full = m.regions.mask(k, strip)
-            width = -(-piece.width // step) * step
-            padded = np.zeros((full.shape[0], width), np.bool_)
-            padded[:, : full.shape[1]] = full
-            share = padded.reshape(full.shape[0], -1, step).mean(axis=(0, 2))
-            rows.append(share >= 0.5)
-        mask = np.array(rows)
+        height, width = step * STRIP_BLOCKS, -(-piece.width // step) * step
+        for r in range(0, piece.height, height):
+            strip = piece[r : min(r + height, piece.height), :]
+            padded = np.zeros((-(-strip.height // step) * step, width), np.bool_)
+            padded[: strip.height, : strip.width] = m.regions.mask(k, strip)
+            rows.append(padded.reshape(padded.shape[0] // step, step, -1, step).mean(axis=(1, 3)) >= 0.5)
+        mask = np.concatenate(rows)
         transform = piece.transform * piece.transform.scale(step)
     # Traced by sides only: outlines that touched themselves at a corner would not be valid polygons.
     found = [shape(g) for g, _ in shapes(mask.view(np.uint8), mask=mask, transform=transform, connectivity=4)]

@@ -22,7 +22,7 @@ from survey.rasters.handles import KEPT_PER_THREAD, Pin, dataset
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_LEAST_USED = 0.5
+_LEAST_USED = 0.2
 _thread = threading.local()
 
 

@@ -143,7 +143,7 @@ def gather(
         return np.concatenate([getattr(p, name) for p in parts]) if parts else np.empty(0, np.int64)
 
     def volumes(values: NDArray[np.int64], unit: int) -> NDArray[np.float64]:
-        return np.array(exact_sums(values, region, n), np.float64) * (job.cell_area_m2 / unit)
+        return exact_sums(values, region, n) * (job.cell_area_m2 / unit)
 
     weighted, covered, levels = (
         np.concatenate([getattr(p, name) for p in parts]) if parts else np.empty((0, width), np.int64)

@@ -293,11 +293,14 @@ def _roots(parent):  # type: ignore[no-untyped-def]
     return out
 
 
-def exact_sums(values: NDArray[np.int64], group: NDArray[np.int64], groups: int) -> list[int]:
-    """Σ of 64-bit whole numbers by group, as Python integers: nothing overflows, nothing rounds."""
+def exact_sums(values: NDArray[np.int64], group: NDArray[np.int64], groups: int) -> NDArray[np.float64]:
+    """Σ of 64-bit whole numbers by group: nothing overflows, and each sum is rounded once."""
     high, low = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
     _sum_halves(np.ascontiguousarray(values), group, high, low)
-    return [(int(h) << 24) + int(l) for h, l in zip(high, low, strict=True)]
+    fits = (np.abs(high) < 1 << 37) & (low < 1 << 61)
+    if fits.all():
+        return ((high << 24) + low).astype(np.float64)
+    return np.array([(int(h) << 24) + int(l) for h, l in zip(high, low, strict=True)], np.float64)
 
 
 @kernel

@@ -139,12 +139,12 @@ def _cuts(low: int, high: int, size: int, unit: int) -> Iterator[tuple[int, int]
     yield from itertools.pairwise(ordered)
 
 
-def chunks(band: Grid, rows: int) -> Iterator[Grid]:
-    """Cut a band into chunks whose borders are multiples of ``rows`` in absolute indices."""
+def chunks(band: Grid, rows: int, lead: int = 0) -> Iterator[Grid]:
+    """Cut a band into chunks that end ``lead`` rows before multiples of ``rows`` in absolute indices."""
     at = band.row0
     end = band.row0 + band.height
     while at < end:
-        nxt = min(end, (at // rows + 1) * rows)
+        nxt = min(end, ((at + lead) // rows + 1) * rows - lead)
         yield band[at - band.row0 : nxt - band.row0, :]
         at = nxt
 
@@ -264,7 +264,10 @@ def sweep_band(
     totals: LayerTotals | None = None
     parts: list[_runs.Parts] = []
     coarse = blank(band, plan.coarse_block) if plan.coarse_block else None
-    for chunk in chunks(band, chunk_rows):
+    # A chunk with what it needs around it ends where a row of blocks ends, so that little is kept for the next;
+    # what is written away goes by whole blocks instead.
+    lead = halo + 2 if sink is None and chunk_rows > 2 * halo + 4 else 0
+    for chunk in chunks(band, chunk_rows, lead):
         piece = grown(chunk, plan.job, halo)
         _, a = first.rows(piece.row0, piece.row0 + piece.height)
         r0, r1, _, _ = source_window(plan.mapping, piece)
