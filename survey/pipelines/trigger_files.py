@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
 from xml.sax.saxutils import escape
@@ -40,6 +41,12 @@ COLUMNS = (
 
 def lon_lat(shape: Geometry, crs_wkt: str) -> Geometry:
     """The shape in degrees on WGS 84, seven decimals (a centimetre)."""
+    return _lon_lat(shape, crs_wkt)
+
+
+@lru_cache(maxsize=32768)
+def _lon_lat(shape: Geometry, crs_wkt: str) -> Geometry:
+    """Each outline stands in three files: it is moved once."""
     import shapely
 
     from survey.boundary.crs import LON_LAT, move_points
@@ -49,6 +56,7 @@ def lon_lat(shape: Geometry, crs_wkt: str) -> Geometry:
     return shapely.set_coordinates(shapely.from_wkb(shapely.to_wkb(shape)), np.round(moved, 7))
 
 
+@lru_cache(maxsize=32768)
 def centre(shape: Geometry, crs_wkt: str) -> tuple[float, float]:
     from survey.boundary.crs import LON_LAT, move_points
 

@@ -154,7 +154,8 @@ def chips_of(folder: RunFolder, watched: Watched, result: Result, listed: Sequen
         listed, key=lambda a: (order[a.properties["state"]], -a.properties["excavation_probability"], a.id)
     )
     out = {}
-    for alert in ranked[:MOST_CHIPS]:
+    # Neighbours one after the other: they lie in the same decoded blocks.
+    for alert in sorted(ranked[:MOST_CHIPS], key=lambda a: int(a.cells[0])):
         after = by_day.get(alert.properties["last_seen"])
         if after is None or not baseline:
             continue
@@ -163,4 +164,4 @@ def chips_of(folder: RunFolder, watched: Watched, result: Result, listed: Sequen
             name = f"chips/{alert.id}.png"
             folder.write_bytes(name, picture)
             out[alert.id] = name
-    return out
+    return {a.id: out[a.id] for a in ranked[:MOST_CHIPS] if a.id in out}

@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.stats import chi2
 
 from survey.imagery.triggers import chi
+from survey.imagery.triggers.kernels import usual_counts, usual_of_two
 from survey.imagery.triggers.masks import box_shares, counted_from_corner, crowded, widened
 
 
@@ -42,3 +43,14 @@ def test_the_chi_square_law_is_the_one_of_scipy() -> None:
     np.testing.assert_allclose(chi.quantile(0.25, freedom), chi2.ppf(0.25, freedom), rtol=1e-12)
     np.testing.assert_allclose(chi.upper_quantile(0.05, freedom), chi2.isf(0.05, freedom), rtol=1e-12)
     np.testing.assert_allclose(chi.log_above(value, freedom), chi2.logsf(value, freedom), rtol=1e-9)
+
+
+def test_the_usual_of_two_looks_is_the_usual_of_a_stack_of_two() -> None:
+    rng = np.random.default_rng(1)
+    counts = rng.integers(0, 65536, (2, 4, 40, 50)).astype(np.uint16)
+    counts[rng.random(counts.shape) < 0.1] = 0
+    ok = rng.random((2, 40, 50)) < 0.7
+    whole = usual_counts(counts, ok, 1)
+    np.testing.assert_array_equal(usual_of_two(counts[0], ok[0], counts[1], ok[1], 1), whole)
+    neither = ~(ok & (counts[:, 1] > 0)).any(0)
+    assert (whole[:, neither] == 0).all() and neither.any()

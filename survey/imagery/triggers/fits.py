@@ -145,6 +145,8 @@ class Fitter:
         self.free = [np.ones(p.shape, bool) if permitted is None else ~permitted(p) for p in self.pieces]
         raw = [self._raw(source) for source in sources]
         seen = [] if witness is None else [self._raw(witness)]
+        # The witness is fitted next, as a later scene: its blocks are not decoded twice.
+        self.read_already = {} if witness is None else {witness.key: seen[0]}
         fits, judged_looks = self._first_look(sources, raw, self._usual([*raw, *seen]))
         self.reference = int(np.argmax([fit.clear_share for fit in fits]))
         if align:
@@ -296,7 +298,7 @@ class Fitter:
         """Fit a later scene; with it the whitening to use (a short history has none of its own)."""
         settings, bands = self.settings, self.bands
         matrix = self.fit.matrix
-        raw = self._raw(source)
+        raw = self.read_already.pop(source.key, None) or self._raw(source)
         if not self.keep:
             return replace(blank(source, len(bands)), usable=False, why="there is no baseline"), matrix
         (fit,), (looks,) = self._first_look([source], [raw], self.usual)

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from survey.grid import Grid
 from survey.imagery.triggers.bands import BandSet
 from survey.imagery.triggers.clear import Clear, judge, told
-from survey.imagery.triggers.kernels import lie_of_land, moved_counts, moved_mask, usual_counts, whiten
+from survey.imagery.triggers.kernels import (
+    lie_of_land,
+    moved_counts,
+    moved_mask,
+    usual_counts,
+    usual_of_two,
+    whiten,
+)
 from survey.imagery.triggers.normalise import Line, log_tables, reflectance_tables
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.sources import SceneSource
@@ -90,6 +97,9 @@ def judged(
 
 def usual_of(looks: Sequence[Look], bands: BandSet) -> NDArray[np.uint16]:
     """Usual levels of a piece from looks in which only delivered masks count yet."""
+    if len(looks) == 2:
+        a, b = looks
+        return usual_of_two(a.counts, a.clear.observed, b.counts, b.clear.observed, bands.bluest)
     return usual_counts(
         np.stack([one.counts for one in looks]), np.stack([one.clear.observed for one in looks]), bands.bluest
     )

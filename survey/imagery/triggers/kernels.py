@@ -142,6 +142,22 @@ def usual_counts(stack: U16, ok: NDArray[np.bool_], blue: int) -> U16:
 
 
 @kernel
+def usual_of_two(a: U16, ok_a: NDArray[np.bool_], b: U16, ok_b: NDArray[np.bool_], blue: int) -> U16:
+    """``usual_counts`` of two scenes: the middle of both, or the one that saw the cell."""
+    bands, height, width = a.shape
+    out = np.empty((bands, height, width), np.uint16)
+    for r in range(height):
+        for k in range(bands):
+            for c in range(width):
+                x = np.int32(a[k, r, c]) if ok_a[r, c] and a[blue, r, c] > 0 else np.int32(-1)
+                y = np.int32(b[k, r, c]) if ok_b[r, c] and b[blue, r, c] > 0 else np.int32(-1)
+                one = max(x, y)
+                both = (x + y + np.int32(1)) >> 1
+                out[k, r, c] = np.uint16(max(both if x >= 0 and y >= 0 else one, np.int32(0)))
+    return out
+
+
+@kernel
 def block_rise(now: U16, usual: U16, block: int, q: float, stride: int) -> F32:
     """(block row, block col) quantile ``q`` of now − usual of one band (row, col), reflectance; NaN where
     less than a tenth of the block is known. Every ``stride``-th cell is looked at."""

@@ -47,26 +47,26 @@ def grown(grid: Grid, piece: Grid) -> Grid:
     return grid[r0:r1, c0:c1]
 
 
-def past_of(task: TileTask, wide: Grid) -> Past:
-    """The baseline of a piece, from its files."""
+def past_of(task: TileTask, wide: Grid) -> tuple[Past, Look | None]:
+    """The baseline of a piece, from its files, and what the witness showed there."""
     settings, bands = task.settings, task.bands
     used = [(task.baseline_sources[i], task.baseline.scenes[i]) for i in task.baseline.usable]
     looks = [take(source, wide, fit, settings) for source, fit in used]
-    against = list(looks)
+    seen = None
     if task.witness is not None and task.witness_fit is not None:
-        against.append(take(task.witness, wide, task.witness_fit, settings))
-    usual = usual_of(against, bands)
+        seen = take(task.witness, wide, task.witness_fit, settings)
+    usual = usual_of(looks if seen is None else [*looks, seen], bands)
     looks = [
         judged(one, usual, bands, task.grid.cell_m, fit.cloudy, settings)
         for one, (_, fit) in zip(looks, used, strict=True)
     ]
-    return Past(looks, [fit.line for _, fit in used], usual, bands)
+    return Past(looks, [fit.line for _, fit in used], usual, bands), seen
 
 
 def judge_tile(task: TileTask) -> list[Product]:
     """A product for each scene of the task, on its piece."""
     wide = grown(task.grid, task.piece)
-    past = past_of(task, wide)
+    past, seen = past_of(task, wide)
     # One cell more on every side: a neighbour's past counts.
     r0, c0 = task.piece.row0 - wide.row0, task.piece.col0 - wide.col0
     top, left = min(r0, 1), min(c0, 1)
@@ -82,8 +82,10 @@ def judge_tile(task: TileTask) -> list[Product]:
         if matrix is None or own is not matrix:
             # A short history has no whitening of its own: each scene brings one.
             matrix, base, thin = own, past.base(own, part), past.base(own, thin=THIN)
+        known = seen is not None and task.witness is not None and source.key == task.witness.key
+        look = seen if known and fit == task.witness_fit else take(source, wide, fit, task.settings)
         one = judged(
-            take(source, wide, fit, task.settings),
+            look,
             past.usual,
             task.bands,
             task.grid.cell_m,
