@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -97,25 +98,27 @@ def derive(
     canvas = _canvas(grid, after, before, _extent(shapes, options), options, run)
     grid, later, earlier = canvas.grid, canvas.later, canvas.earlier
     relief = _relief(later)
-    lines, interval = layered.contour_layer(later, grid, relief, after.date, level_m, options)
-    benches = layered.bench_lines_of(later, grid, options) if options.detail else []
-    triangles, reached = layered.triangle_layer(earlier, later, before, after, grid, shapes, options)
-    layers = [
-        *layered.outline_layers(shapes),
-        lines,
-        layered.bench_layer(benches, after.date),
-        *layered.section_layers(
-            layered.section_lines(shapes, options), grid, earlier, later, before, after, benches, options
-        ),
-        layered.level_layer(shapes, later, grid),
-        triangles,
-        layered.findings_layer(findings),
-    ]
-    gpkg = run_dir / "results.gpkg"
-    write_layers(gpkg, layers, grid.crs_wkt)
-    add_styles(gpkg, styles())
-    pictures = draw_pictures(run_dir, canvas, before, after, shapes, level_m, options)
-    write_index(run_dir, pictures)
+    # Pictures and lines know nothing of each other, and packing pictures leaves the interpreter's lock.
+    with ThreadPoolExecutor(1) as beside:
+        pictures = beside.submit(draw_pictures, run_dir, canvas, before, after, shapes, level_m, options)
+        lines, interval = layered.contour_layer(later, grid, relief, after.date, level_m, options)
+        benches = layered.bench_lines_of(later, grid, options) if options.detail else []
+        triangles, reached = layered.triangle_layer(earlier, later, before, after, grid, shapes, options)
+        layers = [
+            *layered.outline_layers(shapes),
+            lines,
+            layered.bench_layer(benches, after.date),
+            *layered.section_layers(
+                layered.section_lines(shapes, options), grid, earlier, later, before, after, benches, options
+            ),
+            layered.level_layer(shapes, later, grid),
+            triangles,
+            layered.findings_layer(findings),
+        ]
+        gpkg = run_dir / "results.gpkg"
+        write_layers(gpkg, layers, grid.crs_wkt)
+        add_styles(gpkg, styles())
+        write_index(run_dir, pictures.result())
     return {
         **asdict(options),
         "drawing_cell_m": grid.cell_m,
