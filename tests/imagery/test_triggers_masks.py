@@ -53,4 +53,5 @@ def test_the_usual_of_two_looks_is_the_usual_of_a_stack_of_two() -> None:
     whole = usual_counts(counts, ok, 1)
     np.testing.assert_array_equal(usual_of_two(counts[0], ok[0], counts[1], ok[1], 1), whole)
     neither = ~(ok & (counts[:, 1] > 0)).any(0)
-    assert (whole[:, neither] == 0).all() and neither.any()
+    assert (whole[:, neither] == 0).all()
+    assert neither.any()
