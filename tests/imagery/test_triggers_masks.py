@@ -42,7 +42,8 @@ def test_the_chi_square_law_is_the_one_of_scipy() -> None:
     np.testing.assert_allclose(chi.below(value, freedom), chi2.cdf(value, freedom), rtol=1e-12)
     np.testing.assert_allclose(chi.quantile(0.25, freedom), chi2.ppf(0.25, freedom), rtol=1e-12)
     np.testing.assert_allclose(chi.upper_quantile(0.05, freedom), chi2.isf(0.05, freedom), rtol=1e-12)
-    np.testing.assert_allclose(chi.log_above(value, freedom), chi2.logsf(value, freedom), rtol=1e-9)
+    for one in (1.3, 6.0):
+        np.testing.assert_allclose(chi.log_above(value, one), chi2.logsf(value, one), rtol=1e-9)
 
 
 def test_the_usual_of_two_looks_is_the_usual_of_a_stack_of_two() -> None:

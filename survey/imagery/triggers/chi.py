@@ -22,11 +22,11 @@ def below(value: ArrayLike, freedom: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(special.chdtr(freedom, value))
 
 
-def log_above(value: NDArray[np.float64], freedom: NDArray[np.float64]) -> NDArray[np.float64]:
+def log_above(value: NDArray[np.float64], freedom: float) -> NDArray[np.float64]:
     """ln of the share above each value (n,); each side of the median by the tail that keeps its digits."""
     upper = value > quantile(0.5, freedom)
     out = np.empty(value.shape, np.float64)
     with np.errstate(divide="ignore"):
-        out[upper] = np.log(special.chdtrc(freedom[upper], value[upper]))
-        out[~upper] = np.log1p(-special.chdtr(freedom[~upper], value[~upper]))
+        out[upper] = np.log(special.chdtrc(freedom, value[upper]))
+        out[~upper] = np.log1p(-special.chdtr(freedom, value[~upper]))
     return out

@@ -386,6 +386,16 @@ def nearest_before(
             for s in range(scenes):
                 if s != skip and not np.isnan(base[s, r, c, 0]):
                     count += 1
+            seen[r, c] = count
+            # Most ground is usual: the loops below would begin with this and end there.
+            if guess != skip and not np.isnan(base[guess, r, c, 0]):
+                total = np.float32(0.0)
+                for b in range(bands):
+                    away = now[r, c, b] - base[guess, r, c, b]
+                    total += away * away
+                if total <= enough:
+                    nearest[r, c], which[r, c] = total, guess
+                    continue
             for i in range(scenes):
                 s = guess if i == 0 else (i - 1 if i <= guess else i)
                 if s == skip:
@@ -417,7 +427,6 @@ def nearest_before(
                 which[r, c] = best_scene
                 where[r, c] = best_where
                 guess = best_scene
-            seen[r, c] = count
     return nearest, which, where, seen
 
 

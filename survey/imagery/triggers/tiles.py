@@ -121,8 +121,11 @@ def log10_rarity(
     """log10 of the p-value of each distance (n,) on its kind of land."""
     d = distance.astype(np.float64)
     if baseline.short:
-        law = np.array(fit.law)[land]
-        return np.maximum(chi.log_above((d / law[:, 0]) ** 2, law[:, 1]) / np.log(10.0), -12.0)
+        out = np.empty(len(d))
+        for kind, (scale, freedom) in enumerate(fit.law):
+            own = land == kind
+            out[own] = chi.log_above((d[own] / scale) ** 2, freedom)
+        return np.maximum(out / np.log(10.0), -12.0)
     bins = np.minimum((d / np.array(fit.allowance)[land] / STEP).astype(np.int64), BINS - 1)
     return baseline.null.log10_p()[land, bins]
 
