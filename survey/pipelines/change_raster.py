@@ -36,9 +36,8 @@ def _profile(grid: Grid) -> dict[str, object]:
         "tiled": True,
         "blockxsize": BLOCK,
         "blockysize": BLOCK,
-        "compress": "ZSTD",
-        "zstd_level": 1,
-        "predictor": 3,
+        # Written once, read once and removed: packing it would take longer than anything else in the run.
+        "compress": None,
         "BIGTIFF": "IF_SAFER",
     }
 
