@@ -234,8 +234,9 @@ OURS = (
     "survey.pipelines.excavation survey.pipelines.job survey.pipelines.publish survey.report "
     "survey.report.html "
     "survey.dem.surface survey.imagery.ortho survey.boundary.lease pyogrio scipy.special "
-    "scipy.spatial dask.threaded scipy.optimize scipy.ndimage scipy.sparse.linalg scipy.fft rasterio.features "
-    "rasterio.warp contourpy PIL.Image zstandard survey.blocks survey.delivery survey.dem.opening "
+    "scipy.spatial dask.threaded scipy.optimize scipy.ndimage scipy.sparse.linalg scipy.fft "
+    "rasterio.features rasterio.warp contourpy PIL.Image zstandard survey.blocks survey.delivery "
+    "survey.dem.opening "
     "survey.dem.contours survey.dem.terrain survey.report.files survey.volumetrics.sections"
 )
 

@@ -83,7 +83,8 @@ def options_of(family: str, d: Draw) -> SceneOptions:
     settings: dict[str, Any] = {
         "size_m": (float(d.count(300, 420)), float(d.count(300, 420))),
         "terrain": TerrainOptions(relief_m=relief, rough_m=0.02, hurst=0.95, longest_m=400, valley_m=1.0),
-        "ortho": True, "lease_radius_m": 70.0, "neighbours": 0, "roads": 0, "old_workings": False, "old_pits": 0,
+        "ortho": True, "lease_radius_m": 70.0, "neighbours": 0, "roads": 0,
+        "old_workings": False, "old_pits": 0,
         "sites_lease": 2, "sites_boundary": 1, "sites_buffer": 3, "sites_beyond": 2,
         "site_radius_m": (7.0, 14.0), "site_depth_m": (1.0, 4.0), "heap_share": 0.4,
         "groves_standing": 0, "before_error": both[0], "after_error": both[1],

@@ -1,7 +1,7 @@
 """New bare ground between two orthomosaics that come without a DEM.
 
-Three colours and two dates say little: a ploughed field and a stripped bench look alike. What is found here are
-candidates with a confidence that is never high, for a person or a later DEM to decide.
+Three colours and two dates say little: a ploughed field and a stripped bench look alike. What is found here
+are candidates with a confidence that is never high, for a person or a later DEM to decide.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def new_bare_ground(
                 area,
                 round(confidence, 4),
                 kind,
-                f"{kind} before, bare ground after, by colour alone: a field or a building plot looks the same",
+                f"{kind} before, bare ground after, by colour alone: a field or a plot looks the same",
             )
         )
     assert count >= len(out)
@@ -104,7 +104,7 @@ def new_bare_ground(
 def _same_light(
     before: Mapping[str, NDArray[np.floating]], after: Mapping[str, NDArray[np.floating]]
 ) -> dict[str, NDArray[np.floating]]:
-    """``before`` in the brightness and white balance of ``after``: per band the factor that most of the ground
+    """``before`` in the light and white balance of ``after``: per band the factor that most of the ground
     agrees on."""
     out = dict(before)
     for name in ("red", "green", "blue", "nir"):

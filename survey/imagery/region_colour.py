@@ -1,4 +1,4 @@
-"""What the orthomosaics say of one region of change: what covered it before and after, and whether it changed.
+"""What the orthomosaics say of one region of change: what covered it before, after, and whether it changed.
 
 Colours of two flights differ by light and season. So the change of a region's colour is measured against the
 change of its surroundings, in units of how much the surroundings differ among themselves.

@@ -132,7 +132,8 @@ def _vrt(job: Grid, boxes: list[dict[str, object]]) -> str:
         rows, cols = b["shape"]  # type: ignore[misc]
         sources.append(
             "<SimpleSource>"
-            f'<SourceFilename relativeToVRT="1">{escape(str(b["file"]))}</SourceFilename><SourceBand>1</SourceBand>'
+            f'<SourceFilename relativeToVRT="1">{escape(str(b["file"]))}</SourceFilename>'
+            "<SourceBand>1</SourceBand>"
             f'<SrcRect xOff="0" yOff="0" xSize="{cols}" ySize="{rows}"/>'
             f'<DstRect xOff="{int(b["col0"]) - job.col0}" yOff="{int(b["row0"]) - job.row0}" '  # type: ignore[call-overload]
             f'xSize="{cols}" ySize="{rows}"/></SimpleSource>'

@@ -169,7 +169,7 @@ def checkpoint_reports(job: Job, inputs: Inputs, epochs: Sequence[Opened]) -> li
 
 
 def tie_of(reports: Sequence[CheckpointReport], before: str, after: str) -> tuple[float, float] | None:
-    """Height difference after - before at points, and its σ: of check points, or of control if there are none."""
+    """Height difference after - before at points, and its σ: of check points, or else of control."""
     by_date = {r.survey: r for r in reports}
     if before not in by_date or after not in by_date:
         return None

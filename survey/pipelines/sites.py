@@ -41,7 +41,7 @@ def region_id(m: Measurement, k: int) -> str:
 
 
 def outline(m: Measurement, k: int) -> BaseGeometry:
-    """The region's outline along its cells; of a very large one, along blocks of cells that it mostly fills."""
+    """The region's outline along its cells; of a very large one, along blocks that it mostly fills."""
     from rasterio.features import shapes
     from shapely import MultiPolygon
     from shapely.geometry import shape

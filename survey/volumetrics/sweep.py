@@ -264,8 +264,8 @@ def sweep_band(
     totals: LayerTotals | None = None
     parts: list[_runs.Parts] = []
     coarse = blank(band, plan.coarse_block) if plan.coarse_block else None
-    # A chunk with what it needs around it ends where a row of blocks ends, so that little is kept for the next;
-    # what is written away goes by whole blocks instead.
+    # A chunk with what it needs around it ends where a row of blocks ends, so that little is kept for the
+    # next; what is written away goes by whole blocks instead.
     lead = halo + 2 if sink is None and chunk_rows > 2 * halo + 4 else 0
     for chunk in chunks(band, chunk_rows, lead):
         piece = grown(chunk, plan.job, halo)

@@ -127,7 +127,8 @@ def test_a_night_whose_processes_are_killed_at_random_loses_no_delivery(nursery,
     assert killed == 2
     assert run.code() in (0, 3), run.complained
     assert "Traceback" not in run.complained
-    states = dict(re.findall(r"^(N-\d),\d/job\.toml,(\w+),", (out / "batch.csv").read_text("utf-8-sig"), re.M))
+    table = (out / "batch.csv").read_text("utf-8-sig")
+    states = dict(re.findall(r"^(N-\d),\d/job\.toml,(\w+),", table, re.M))
     assert sorted(states) == ["N-0", "N-1", "N-2", "N-3"]
     for name, state in states.items():
         assert state in ("done", "failed")

@@ -1,4 +1,4 @@
-"""Sites of a small delivery, from files to verdicts: found, measured, told apart, and the same however cut."""
+"""Sites of a small delivery, from files to verdicts: found, measured, told apart, however cut."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def test_nothing_but_digging_is_called_a_site(scene, whole: Compared) -> None:  
 
 def test_each_dismissal_has_its_reason(whole: Compared) -> None:
     for d, _ in whole.found.dismissed:
-        assert d.reason and d.why
+        assert d.reason
+        assert d.why
         assert 0 <= d.confidence <= 1
 
 
