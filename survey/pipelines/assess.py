@@ -564,7 +564,7 @@ def _record(
     started: datetime,
     options: Options,
 ) -> Record:
-    from survey.pipelines.record_parts import alignment_part, error_part
+    from survey.pipelines.record_parts import alignment_part, error_part, grid_part
 
     grid, m = surveyed.grid, surveyed.pair
     by_id = {s.id: s for s in sites}
@@ -578,15 +578,7 @@ def _record(
         started,
         options,
         surveys=[survey_part(o, job) for o in epochs],
-        grid={
-            "crs": _crs_name(grid.crs_wkt).split(" ")[0],
-            "west_m": grid.left,
-            "north_m": grid.top,
-            "cell_east_m": grid.cell_east,
-            "cell_north_m": grid.cell_north,
-            "rows": grid.height,
-            "cols": grid.width,
-        },
+        grid=grid_part(grid),
         lease=lease_part(lease),
         alignment=None if m is None else alignment_part(m),
         error=None if m is None else error_part(m),

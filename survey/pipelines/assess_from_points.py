@@ -30,7 +30,7 @@ from survey.record_assess import Assessment, BaseSurface, Profile
 from survey.volumetrics.points.between import over_function
 from survey.volumetrics.points.site import build_site
 from survey.volumetrics.points.volume import PointVolume, mesh_heights, point_volume
-from survey.volumetrics.sections import long_axis_deg, profile, section_through, thinned
+from survey.volumetrics.sections import long_axis_deg, profile, section_through
 from survey.volumetrics.stock import volumes
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def _zones(v: PointVolume, zones: Any, own: float) -> dict[str, Any]:
 
 def _sections(v: PointVolume, g: Gridded) -> list[Profile]:
     from survey.pipelines.assess_measure import held
-    from survey.pipelines.assess_parts import number
+    from survey.pipelines.assess_parts import profile_of
 
     if v.deepest is None:
         return []
@@ -279,20 +279,5 @@ def _sections(v: PointVolume, g: Gridded) -> list[Profile]:
         step = max(g.grid.cell_m, line.length_m / 600)
         over = profile(held(g.surface), g.grid, line.line, step)
         under = profile(held(g.base), g.grid, line.line, step)
-        keep = np.union1d(thinned(over, 0.02).distance_m, thinned(under, 0.02).distance_m)
-        at = np.isin(over.distance_m, keep)
-        out.append(
-            Profile(
-                name=letter,
-                why=why,
-                bearing_deg=line.bearing_deg,
-                from_east_m=float(line.line[0, 0]),
-                from_north_m=float(line.line[0, 1]),
-                to_east_m=float(line.line[1, 0]),
-                to_north_m=float(line.line[1, 1]),
-                distance_m=[float(d) for d in over.distance_m[at]],
-                surface_m=[number(z) for z in over.height_m[at]],
-                base_m=[number(z) for z in under.height_m[at]],
-            )
-        )
+        out.append(profile_of(line, why, over, under))
     return out

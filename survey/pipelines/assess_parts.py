@@ -74,26 +74,25 @@ def lon_lat_of(polygon: Any, crs_wkt: str) -> tuple[float, float]:
 
 
 def profiles(made: Measured) -> list[Profile]:
-    out = []
-    for line, why, over, under in made.sections:
-        # One set of distances for both lines, so that a table of the section can be read across.
-        keep = np.union1d(thinned(over, _PROFILE_M).distance_m, thinned(under, _PROFILE_M).distance_m)
-        at = np.isin(over.distance_m, keep)
-        out.append(
-            Profile(
-                name=line.name,
-                why=why,
-                bearing_deg=line.bearing_deg,
-                from_east_m=float(line.line[0, 0]),
-                from_north_m=float(line.line[0, 1]),
-                to_east_m=float(line.line[1, 0]),
-                to_north_m=float(line.line[1, 1]),
-                distance_m=[float(d) for d in over.distance_m[at]],
-                surface_m=[number(z) for z in over.height_m[at]],
-                base_m=[number(z) for z in under.height_m[at]],
-            )
-        )
-    return out
+    return [profile_of(*section) for section in made.sections]
+
+
+def profile_of(line: Any, why: str, over: Any, under: Any) -> Profile:
+    """Surface and base along a section line, on one set of distances: a table of it can be read across."""
+    keep = np.union1d(thinned(over, _PROFILE_M).distance_m, thinned(under, _PROFILE_M).distance_m)
+    at = np.isin(over.distance_m, keep)
+    return Profile(
+        name=line.name,
+        why=why,
+        bearing_deg=line.bearing_deg,
+        from_east_m=float(line.line[0, 0]),
+        from_north_m=float(line.line[0, 1]),
+        to_east_m=float(line.line[1, 0]),
+        to_north_m=float(line.line[1, 1]),
+        distance_m=[float(d) for d in over.distance_m[at]],
+        surface_m=[number(z) for z in over.height_m[at]],
+        base_m=[number(z) for z in under.height_m[at]],
+    )
 
 
 def number(value: float) -> float | None:

@@ -30,6 +30,7 @@ from survey.pipelines.record_parts import (
     all_zone_sums,
     bench_volumes,
     error_part,
+    grid_part,
     notes_of,
     zone_volumes,
 )
@@ -223,7 +224,7 @@ def _one_pair(
     if engine.progress is not None:
         engine.progress.stage("telling changes apart")
     m, spoken = settle_workings(m, job.detect.min_area_m2, before.ortho, after.ortho)
-    verdicts, outlines = tell_apart(
+    verdicts = tell_apart(
         m,
         job.detect.min_area_m2,
         job.detect.probability,
@@ -233,7 +234,7 @@ def _one_pair(
         engine.threads,
         spoken,
     )
-    found = make_found(m, verdicts, here, nearby, after.survey.date, outlines)
+    found = make_found(m, verdicts, here, nearby, after.survey.date)
     sums = all_zone_sums(
         m,
         dismissed_mask(verdicts),
@@ -352,15 +353,7 @@ def comparison_record(
         software=software(),
         sources=inputs.sources(),
         surveys=[survey_part(o, job) for o in c.epochs],
-        grid={
-            "crs": grid.crs.to_string() if grid.crs.to_epsg() is None else f"EPSG:{grid.crs.to_epsg()}",
-            "west_m": grid.left,
-            "north_m": grid.top,
-            "cell_east_m": grid.cell_east,
-            "cell_north_m": grid.cell_north,
-            "rows": grid.height,
-            "cols": grid.width,
-        },
+        grid=grid_part(grid),
         lease={
             "lease_id": c.lease.lease_id,
             "name": c.lease.name,

@@ -361,7 +361,7 @@ def one_survey(
 
     from survey.boundary.zones import make_zones
     from survey.pipelines.epochs import open_epochs, open_lease, open_registry, survey_part
-    from survey.pipelines.record_parts import notes_of
+    from survey.pipelines.record_parts import grid_part, notes_of
     from survey.pipelines.software import software
 
     epochs, notes = open_epochs(job, inputs)
@@ -393,15 +393,7 @@ def one_survey(
         software=software(),
         sources=inputs.sources(),
         surveys=[survey_part(after, job)],
-        grid={
-            "crs": grid.crs.to_string() if grid.crs.to_epsg() is None else f"EPSG:{grid.crs.to_epsg()}",
-            "west_m": grid.left,
-            "north_m": grid.top,
-            "cell_east_m": grid.cell_east,
-            "cell_north_m": grid.cell_north,
-            "rows": grid.height,
-            "cols": grid.width,
-        },
+        grid=grid_part(grid),
         lease={
             "lease_id": lease.lease_id,
             "name": lease.name,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from survey.dem.contrast import mean_error
+from survey.grid import Grid
 from survey.pipelines.layers import BUFFER, FIXED, LEASE
 from survey.pipelines.pair import Measurement, nodes_grid, zone_nodes
 from survey.quantity import Z95, Measured
@@ -80,6 +81,19 @@ def quantile95(dof: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(dof, 0.975)) if math.isfinite(dof) else Z95
+
+
+def grid_part(grid: Grid) -> dict[str, Any]:
+    """The cells that everything was measured on."""
+    return {
+        "crs": grid.crs.to_string() if grid.crs.to_epsg() is None else f"EPSG:{grid.crs.to_epsg()}",
+        "west_m": grid.left,
+        "north_m": grid.top,
+        "cell_east_m": grid.cell_east,
+        "cell_north_m": grid.cell_north,
+        "rows": grid.height,
+        "cols": grid.width,
+    }
 
 
 def zone_shares(m: Measurement) -> dict[str, tuple[Share, float]]:

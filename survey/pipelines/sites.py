@@ -72,14 +72,13 @@ def make_found(
     lease: Lease,
     registry: Registry | None,
     day: object,
-    outlines: dict[int, BaseGeometry],
 ) -> Found:
     """Records of all regions. ``verdicts[k]`` says what region ``k`` is."""
     t = quantile95(m.region_error.dof) if m.region_error is not None else math.nan
     sites, dismissed = [], []
     for k in m.regions:
         verdict = verdicts[k]
-        shape = outlines[k] if k in outlines else outline(m, k)
+        shape = outline(m, k)
         volume = abs(float(m.regions.rise_m3[k]))
         place = position_of(shape, lease)
         zone = _zone(m, k)

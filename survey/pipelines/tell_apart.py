@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from shapely.geometry.base import BaseGeometry
 
 from survey.pipelines.pair import Measurement
 from survey.pipelines.region_evidence import Evidence, evidence_on
@@ -37,8 +36,8 @@ def tell_apart(
     ortho_after: Ortho | None = None,
     workers: int = 1,
     spoken: Mapping[tuple[int, int], Evidence] | None = None,
-) -> tuple[list[Verdict], dict[int, BaseGeometry]]:
-    """A verdict per region, and the outlines that were made on the way.
+) -> list[Verdict]:
+    """A verdict per region.
 
     ``spoken``: of regions that were joined, the evidence of their likeliest part; it decides where the whole
     looks less like digging, for the model was learnt on changes in one piece.
@@ -70,7 +69,7 @@ def tell_apart(
             "orthomosaics": [ortho_before is not None, ortho_after is not None],
         }
     )
-    return verdicts, {}
+    return verdicts
 
 
 def in_plain_words(m: Measurement) -> Remark:

@@ -21,7 +21,7 @@ def test_blocks_are_means_of_what_is_known() -> None:
 
 
 def test_a_large_region_is_read_in_strips_andblock_means(monkeypatch: pytest.MonkeyPatch) -> None:
-    from test_regions_fragments import regions_of
+    from made_regions import regions_of
 
     from survey.dem.mapping import map_onto
     from survey.dem.rise import Correction

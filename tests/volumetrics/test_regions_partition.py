@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_regions import regions_of
 from pyproj import CRS
 
-from survey.grid import Grid
 from survey.volumetrics.partition import (
     core_of,
     enclosure,
@@ -19,31 +19,12 @@ from survey.volumetrics.partition import (
     share_within,
     surrounded,
 )
-from survey.volumetrics.regions import Regions, gather, together
-from survey.volumetrics.runs import Parts, find_runs, tally_runs
+from survey.volumetrics.regions import together
 
 WKT = CRS.from_epsg(32643).to_wkt()
 N = 80
 ROWS, COLS = np.mgrid[0:N, 0:N]
 R = np.hypot(ROWS - 40, COLS - 40)
-
-
-def regions_of(depth: np.ndarray) -> Regions:
-    grid = Grid(WKT, 500000.0, 2800000.0, 1.0, 1.0, *depth.shape)
-    mask = (2 * np.sign(depth)).astype(np.int8)
-    grains = np.round(depth * 65536).astype(np.int32)
-    runs, sign = find_runs(mask, 0, 0)
-    k = sign.size
-    cells, seeds, sums = (np.zeros(k, np.int64) for _ in range(3))
-    shallow, deep = np.full(k, np.inf, np.float32), np.zeros(k, np.float32)
-    deepest = np.zeros((k, 2), np.int64)
-    tally_runs(runs, 0, 0, grains, depth.astype(np.float32), mask, cells, seeds, sums, shallow, deep, deepest)
-    none = np.zeros((k, 0), np.int64)
-    part = Parts(
-        runs, sign, cells, seeds, sums, sums[:, None] * 4096, cells[:, None] * 4096,
-        shallow, deep, deepest, none,
-    )  # fmt: skip
-    return gather([part], grid)
 
 
 def rings() -> np.ndarray:
