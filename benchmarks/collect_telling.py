@@ -52,11 +52,11 @@ def cause_of(
 
 def rows_of(job_file: Path, truth: Truth, stands: list[Any], case: str, scene: int) -> list[dict[str, Any]]:
     from survey.blocks import Engine
-    from survey.pipelines.compare import compare
+    from survey.pipelines.change.compare import compare
+    from survey.pipelines.change.evidence import evidence_on
+    from survey.pipelines.change.sites import outline
     from survey.pipelines.inputs import open_inputs
     from survey.pipelines.job import load_job
-    from survey.pipelines.region_evidence import evidence_on
-    from survey.pipelines.sites import outline
 
     job = load_job(job_file)
     rows = []

@@ -160,7 +160,7 @@ def other_cell(folder: Path) -> None:
 
 def measure(folder: Path) -> None:
     from survey.blocks import Engine
-    from survey.pipelines.compare import compare
+    from survey.pipelines.change.compare import compare
     from survey.pipelines.inputs import open_inputs
     from survey.pipelines.job import load_job
 

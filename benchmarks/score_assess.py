@@ -31,9 +31,9 @@ from pyproj import CRS
 
 from survey.errors import InputRefused
 from survey.grid import Grid
-from survey.pipelines.assess_ground import Stage
-from survey.pipelines.assess_measure import Wish, measure
-from survey.pipelines.assess_targets import Target
+from survey.pipelines.assess.ground import Stage
+from survey.pipelines.assess.measure import Wish, measure
+from survey.pipelines.assess.targets import Target
 from survey.quantity import Measured
 from survey.volumetrics.points.codes import make_points
 from survey.volumetrics.points.site import build_site
@@ -178,7 +178,7 @@ def one(rng: np.random.Generator, dem: np.ndarray | None, by_points: bool) -> Sc
 def scene(seed: tuple[int, int], folder: Path) -> list[Scored]:
     """Six sites between two surveys, assessed by the command itself."""
     from survey.blocks import Engine
-    from survey.pipelines.assess import assess
+    from survey.pipelines.assess.run import assess
     from survey.pipelines.inputs import open_inputs
     from survey.pipelines.job import load_job
     from survey.pipelines.options import Options

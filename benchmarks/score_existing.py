@@ -38,7 +38,7 @@ def row_of(seed: int, index: int) -> dict[str, Any]:
     """All bodies of one scene with what they really are."""
     from survey.blocks import Engine
     from survey.pipelines.epochs import open_epochs
-    from survey.pipelines.existing_scan import scan
+    from survey.pipelines.existing.scan import scan
     from survey.pipelines.inputs import open_inputs
     from survey.pipelines.job import load_job
     from survey.volumetrics.existing import Look
@@ -116,7 +116,7 @@ def _truth_of(outline: Any, sign: int, scene: Any) -> dict[str, Any]:
 
 def sites_of(row: dict[str, Any], at_least: float = 0.5) -> list[dict[str, Any]]:
     """The bodies that would be reported, judged anew by the weights as they are now."""
-    from survey.pipelines.existing_scan import settle
+    from survey.pipelines.existing.scan import settle
     from survey.volumetrics.existing_tell import probability
 
     bodies = [

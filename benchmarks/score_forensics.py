@@ -32,8 +32,8 @@ from rasterio.enums import Resampling
 from scipy import ndimage
 
 from survey.blocks import Engine
-from survey.pipelines.check import check, make_record
-from survey.pipelines.checking.filing import open_filing
+from survey.pipelines.check.filing import open_filing
+from survey.pipelines.check.run import check, make_record
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.sample_data import make_scene, write_delivery

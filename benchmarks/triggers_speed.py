@@ -48,7 +48,7 @@ from pathlib import Path
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress
-from survey.pipelines.triggers import run_triggers
+from survey.pipelines.triggers.run import run_triggers
 start = time.perf_counter()
 progress = NullProgress()
 record = run_triggers(load_job(Path(sys.argv[1])), Options(out=Path(sys.argv[2]), workers=2), progress)

@@ -32,11 +32,11 @@ JOB_COMMANDS = ("run", "check", "excavation", "outside", "assess", "triggers")
 PIPELINES: dict[str, tuple[str, str]] = {
     # (job, options, progress) -> Record
     "run": ("survey.pipelines.run", "run_run"),
-    "check": ("survey.pipelines.check", "run_check"),
+    "check": ("survey.pipelines.check.run", "run_check"),
     "excavation": ("survey.pipelines.excavation", "run_excavation"),
     "outside": ("survey.pipelines.outside", "run_outside"),
-    "assess": ("survey.pipelines.assess", "run_assess"),
-    "triggers": ("survey.pipelines.triggers", "run_triggers"),
+    "assess": ("survey.pipelines.assess.run", "run_assess"),
+    "triggers": ("survey.pipelines.triggers.run", "run_triggers"),
     # (run folder, options, progress) -> files that were drawn
     "report": ("survey.pipelines.report", "run_report"),
     # (folder, options, progress) -> what to print
@@ -46,7 +46,7 @@ PIPELINES: dict[str, tuple[str, str]] = {
     # (run folder, options, progress) -> (stands, what to print)
     "verify": ("survey.pipelines.verify", "run_verify"),
     # (files or folders, command, options, progress) -> Batch
-    "batch": ("survey.pipelines.batch", "run_batch"),
+    "batch": ("survey.pipelines.batch.run", "run_batch"),
 }
 
 # A missing file is what these commands are there to find, not a reason to refuse the job.
@@ -78,7 +78,7 @@ def pipeline(name: str) -> Callable[..., Any]:
 def load_for(command: str, path: Path, options: Options) -> Job:
     """The job of ``path``, a job file; ``check`` also takes a delivery as it was received."""
     if command == "check" and (path.is_dir() or path.suffix.casefold() == ".zip"):
-        from survey.pipelines.checking.bare import job_for_bare
+        from survey.pipelines.check.bare import job_for_bare
 
         return job_for_bare(path)
     from survey.pipelines.job import load_job

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from survey.errors import OutputError
-from survey.pipelines.batch import collect, run_batch
+from survey.pipelines.batch.run import collect, run_batch
 from survey.pipelines.commands import BREACHES, DONE, SOME_FAILED, breaches, run_one
 from survey.pipelines.options import Options
 from survey.pipelines.progress import progress_for

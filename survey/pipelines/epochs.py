@@ -116,7 +116,7 @@ def open_epochs(
             )
         )
     if job.align.convert_heights:
-        from survey.pipelines.one_reference import to_one_reference
+        from survey.pipelines.change.one_reference import to_one_reference
 
         out = to_one_reference(out)
     return out, notes

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from survey.pipelines.compare import run_comparison
-from survey.pipelines.existing import existing_sites, run_one_survey
+from survey.pipelines.change.compare import run_comparison
+from survey.pipelines.existing.find import existing_sites, run_one_survey
 
 if TYPE_CHECKING:
     from survey.pipelines.job import Job
@@ -28,7 +28,7 @@ def run_outside(job: Job, options: Options, progress: Progress) -> Record:
         An input cannot be used; nothing is left behind.
     """
     if not job.measured and sum(survey.ortho is not None for survey in job.surveys) > 1:
-        from survey.pipelines.trigger_ortho import run_ortho_surveys
+        from survey.pipelines.triggers.ortho import run_ortho_surveys
 
         return run_ortho_surveys(job, options, progress)
     if len(job.measured) == 1:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from survey.grid import Grid
-from survey.pipelines.drawing_inputs import DrawingOptions, Epoch, LeaseShape, NamedShape, Shapes
-from survey.pipelines.drawings import derive
+from survey.pipelines.drawing.draw import derive
+from survey.pipelines.drawing.inputs import DrawingOptions, Epoch, LeaseShape, NamedShape, Shapes
 from survey.pipelines.runs import settled, write_record
 from survey.record import Finding, Record, Site, canonical
 from survey.volumetrics.coarse_sums import means
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from survey.archive import RunFolder
     from survey.boundary.lease import Lease
     from survey.imagery.ortho import Ortho
+    from survey.pipelines.change.pair import Measurement
+    from survey.pipelines.change.sites import Found
     from survey.pipelines.job import Job
     from survey.pipelines.options import Options
-    from survey.pipelines.pair import Measurement
     from survey.pipelines.progress import Progress
-    from survey.pipelines.sites import Found
     from survey.report import ReportOptions
 
 

@@ -12,8 +12,8 @@ from shapely.geometry.base import BaseGeometry
 
 from survey.dem.contrast import mean_error
 from survey.grid import Grid
+from survey.pipelines.change.pair import Measurement, nodes_grid, zone_nodes
 from survey.pipelines.layers import BUFFER, FIXED, LEASE
-from survey.pipelines.pair import Measurement, nodes_grid, zone_nodes
 from survey.quantity import Z95, Measured
 from survey.record import AlignmentPart, BenchVolumes, ErrorPart, Lag, Note, SlopeNoise, Term, ZoneVolumes
 from survey.volumetrics.zone_sums import Part, Share, ZoneSums, parts_of, zone_sums

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from survey.archive import RunFolder
     from survey.blocks import Engine
-    from survey.pipelines.checking.filing import Filing
+    from survey.pipelines.check.filing import Filing
     from survey.pipelines.inputs import Inputs
     from survey.pipelines.job import Job
     from survey.pipelines.options import Options
@@ -69,8 +69,8 @@ def run_run(job: Job, options: Options, progress: Progress) -> Record:
     with engine_for(options, progress) as engine, _opened(job, engine) as (inputs, filing):
         watched, scenes = None, []
         if "triggers" in job.tasks:
-            from survey.pipelines.trigger_inputs import understand
-            from survey.pipelines.triggers import scene_pairs
+            from survey.pipelines.triggers.inputs import understand
+            from survey.pipelines.triggers.run import scene_pairs
 
             watched = understand(job, inputs, engine.threads)
             scenes = scene_pairs(watched)
@@ -87,7 +87,7 @@ def run_run(job: Job, options: Options, progress: Progress) -> Record:
             if filing is not None:
                 _check(parts, filing, engine, options, progress, started)
             if watched is not None:
-                from survey.pipelines.triggers import watch_into
+                from survey.pipelines.triggers.run import watch_into
 
                 parts.add(watch_into(folder, job, inputs, watched, engine, options, progress, started))
             record = merged(parts.records, started)
@@ -95,7 +95,7 @@ def run_run(job: Job, options: Options, progress: Progress) -> Record:
                 record = draw(folder, record, progress)
             record = finish(folder, record, job, options, progress)
         if watched is not None:
-            from survey.pipelines.triggers import forget_working_state
+            from survey.pipelines.triggers.run import forget_working_state
 
             forget_working_state(options.out, job.id)
         return record
@@ -105,7 +105,7 @@ def run_run(job: Job, options: Options, progress: Progress) -> Record:
 def _opened(job: Job, engine: Engine) -> Iterator[tuple[Inputs, Filing | None]]:
     """The job's files, and as a filing if it is to be checked: hashed once for all tasks."""
     if "check" in job.tasks:
-        from survey.pipelines.checking.filing import open_filing
+        from survey.pipelines.check.filing import open_filing
 
         with open_filing(job, threads=engine.threads) as filing:
             yield filing.inputs, filing
@@ -143,13 +143,13 @@ def _ground(
     """Between the surveys, or in the only one: ``excavation`` and ``outside``."""
     two = len(job.measured) > 1
     if "excavation" in job.tasks or ("outside" in job.tasks and two):
-        from survey.pipelines.compare import compare_into, comparison_record, draw
+        from survey.pipelines.change.compare import compare_into, comparison_record, draw
 
         comparison = compare_into(folder, job, inputs, engine, options, progress)
         record = comparison_record(job, inputs, comparison, "run", started, options)
         parts.add(record, lambda f, r, p: draw(f, r, comparison, p))
     elif "outside" in job.tasks:
-        from survey.pipelines.existing import draw_standing, one_survey
+        from survey.pipelines.existing.find import draw_standing, one_survey
 
         standing = one_survey(job, inputs, engine, started, options, progress)
         parts.add(standing.record, lambda f, r, p: draw_standing(f, r, standing, p))
@@ -166,8 +166,8 @@ def _assess(
 ) -> None:
     if "assess" not in job.tasks:
         return
-    from survey.pipelines.assess import assess
-    from survey.pipelines.assess_publish import add_assessments, draw_assessments
+    from survey.pipelines.assess.publish import add_assessments, draw_assessments
+    from survey.pipelines.assess.run import assess
 
     drawn = assess(job, inputs, engine, progress, started, options)
 
@@ -181,8 +181,8 @@ def _assess(
 def _check(
     parts: Parts, filing: Filing, engine: Engine, options: Options, progress: Progress, started: datetime
 ) -> None:
-    from survey.pipelines.check import check, make_record
-    from survey.pipelines.checking.submission import draw_findings
+    from survey.pipelines.check.run import check, make_record
+    from survey.pipelines.check.submission import draw_findings
 
     progress.stage("judging the filing")
     submission = check(filing, engine, options.on)

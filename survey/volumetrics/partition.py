@@ -1,7 +1,7 @@
 """Which cells make up one body: weak lobes that leaked onto it, pieces and ground that it surrounds.
 
 Pure functions on masks. Who decides between two ways to cut, and counts again, stands in
-:mod:`survey.pipelines.workings`.
+:mod:`survey.pipelines.change.workings`.
 """
 
 from __future__ import annotations

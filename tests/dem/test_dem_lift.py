@@ -13,7 +13,7 @@ from survey.dem.heights import HeightReference, orthometric
 from survey.dem.lift import Lift
 from survey.dem.surface import open_surface
 from survey.errors import InputRefused
-from survey.pipelines.one_reference import lifted
+from survey.pipelines.change.one_reference import lifted
 from survey.rasters.crs import to_lonlat
 
 ELLIPSOIDAL, EGM2008, EGM96 = (HeightReference(k, k) for k in ("ellipsoidal", "EGM2008", "EGM96"))

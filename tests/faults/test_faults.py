@@ -22,7 +22,7 @@ from small_mine import without_clock
 
 from survey.errors import EngineError, InputRefused, OutputError, SurveyError
 from survey.pipelines import commands
-from survey.pipelines.compare import run_comparison
+from survey.pipelines.change.compare import run_comparison
 from survey.pipelines.do import do_jobs
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
@@ -132,7 +132,7 @@ def test_too_little_memory_is_refused_before_the_work(mine, tmp_path):
 
 def test_memory_that_ends_in_the_midst(mine, tmp_path, monkeypatch):
     """The kernel refuses an allocation that a band makes in its thread."""
-    from survey.pipelines import pair
+    from survey.pipelines.change import pair
 
     real = pair.sweep_band
 

@@ -80,7 +80,7 @@ read = 2027-02-12
 Last year's filings are judged as before: by the row of their day. The SHA-256 of each table stands in every record
 (`checks.law_tables`), so a judgement can be traced to the wording it used; a changed table makes a kept result stale.
 
-A new *kind* of requirement (a quantity that nobody measures yet) needs code in `survey/pipelines/checking/` that
+A new *kind* of requirement (a quantity that nobody measures yet) needs code in `survey/pipelines/check/` that
 observes it. Until then its row has the relation `states` or `asks for`: shown by `survey law`, compared with nothing.
 
 Relations: `at least`, `more than`, `at most`, `less than`, `equals`, `covers` (nothing missing), `present`, `one of`,

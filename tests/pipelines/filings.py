@@ -14,8 +14,8 @@ import rasterio
 from affine import Affine
 
 from survey.blocks import Engine
-from survey.pipelines.check import check, make_record, run_check
-from survey.pipelines.checking.filing import open_filing
+from survey.pipelines.check.filing import open_filing
+from survey.pipelines.check.run import check, make_record, run_check
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress

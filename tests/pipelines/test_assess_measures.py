@@ -24,7 +24,7 @@ from assess_scene import (
 
 from survey.blocks import Engine
 from survey.errors import InputRefused, JobError
-from survey.pipelines.assess import assess
+from survey.pipelines.assess.run import assess
 from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options

@@ -7,7 +7,7 @@ import pytest
 from pyproj import Transformer
 
 from survey.errors import InputRefused
-from survey.pipelines.assess_points import read_points
+from survey.pipelines.assess.points import read_points
 
 UTM = "EPSG:32643"
 RIM = [

@@ -13,8 +13,8 @@ import pytest
 import shapely
 from assess_scene import HEAP, PIT, frustum_m3, make_job
 
-from survey.pipelines.assess import run_assess
-from survey.pipelines.assess_targets import Target, settle_overlaps
+from survey.pipelines.assess.run import run_assess
+from survey.pipelines.assess.targets import Target, settle_overlaps
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from survey.errors import InputRefused
-from survey.pipelines.assess_targets import MOST_VERTICES, Target, drawn, from_polygons, settle_overlaps
+from survey.pipelines.assess.targets import MOST_VERTICES, Target, drawn, from_polygons, settle_overlaps
 
 
 def square(x, y, side):

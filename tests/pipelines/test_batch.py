@@ -15,11 +15,12 @@ import pytest
 from job_files import PLAIN, write_job
 
 from survey.errors import JobError, OutputError
-from survey.pipelines import batch, commands
-from survey.pipelines.batch import collect, run_batch
-from survey.pipelines.batch_plan import Grant, Need, grant, need_of
-from survey.pipelines.batch_report import Row, render
-from survey.pipelines.batch_view import Lines
+from survey.pipelines import commands
+from survey.pipelines.batch import run as batch
+from survey.pipelines.batch.plan import Grant, Need, grant, need_of
+from survey.pipelines.batch.report import Row, render
+from survey.pipelines.batch.run import collect, run_batch
+from survey.pipelines.batch.view import Lines
 from survey.pipelines.do import do_jobs
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options

@@ -8,9 +8,9 @@ import zipfile
 import pytest
 
 from survey.errors import InputRefused
-from survey.pipelines.batch import collect
-from survey.pipelines.checking.bare import filings_in, job_for_bare
-from survey.pipelines.checking.filing import open_filing
+from survey.pipelines.batch.run import collect
+from survey.pipelines.check.bare import filings_in, job_for_bare
+from survey.pipelines.check.filing import open_filing
 
 NAMES = {
     "lease.geojson": "पट्टा सीमा.geojson",

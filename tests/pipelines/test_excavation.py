@@ -14,7 +14,7 @@ from surveys_on_disk import frustum_m3, ground, pit, scene, write_dem, write_job
 from survey.blocks import Engine
 from survey.errors import InputRefused
 from survey.grid import Grid
-from survey.pipelines.compare import Comparison, compare
+from survey.pipelines.change.compare import Comparison, compare
 from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
 
@@ -201,7 +201,7 @@ def test_an_offset_of_the_geoid_is_refused_with_a_hint(mine):
 
 
 def test_the_change_raster_is_the_aligned_rise(mine, tmp_path):
-    from survey.pipelines.change_raster import assemble
+    from survey.pipelines.change.raster import assemble
 
     folder, g = mine
     parts = tmp_path / "parts"

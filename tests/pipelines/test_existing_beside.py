@@ -10,12 +10,12 @@ import pytest
 import shapely
 
 from survey.blocks import Engine
-from survey.pipelines.compare import Comparison, compare
-from survey.pipelines.existing import EXISTING
-from survey.pipelines.existing_beside import apart_from
+from survey.pipelines.change.compare import Comparison, compare
+from survey.pipelines.change.sites import CHANGED
+from survey.pipelines.existing.beside import apart_from
+from survey.pipelines.existing.find import EXISTING
 from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
-from survey.pipelines.sites import CHANGED
 from survey.sample_data import make_scene, write_delivery
 from survey.sample_data.forms import DeliveryForm
 

@@ -16,8 +16,8 @@ from survey.blocks import Engine
 from survey.boundary.lease import Lease
 from survey.boundary.zones import make_zones
 from survey.grid import Grid
-from survey.pipelines.existing import EXISTING, Existing, ExistingSettings, find_existing
-from survey.pipelines.existing_scan import scan, working_grid
+from survey.pipelines.existing.find import EXISTING, Existing, ExistingSettings, find_existing
+from survey.pipelines.existing.scan import scan, working_grid
 from survey.volumetrics.existing import Look
 
 GRID = Grid("EPSG:32643", 500_000.0, 2_900_000.0, 0.5, 0.5, 480, 560)

@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from survey.blocks import Engine
-from survey.pipelines.compare import Compared, compare
+from survey.pipelines.change.compare import Compared, compare
 from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
 from survey.sample_data import make_scene, write_delivery

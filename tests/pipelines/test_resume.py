@@ -12,7 +12,7 @@ import pytest
 from small_mine import make_mine, without_clock
 
 from survey.pipelines import runs
-from survey.pipelines.compare import run_comparison
+from survey.pipelines.change.compare import run_comparison
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress

@@ -12,7 +12,7 @@ from small_mine import make_mine
 
 from survey.archive import changed_outputs, complete_record
 from survey.errors import InputRefused
-from survey.pipelines import compare
+from survey.pipelines.change import compare
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress

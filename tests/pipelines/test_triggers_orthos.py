@@ -15,8 +15,8 @@ from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.outside import run_outside
 from survey.pipelines.progress import NullProgress
-from survey.pipelines.trigger_files import feed_schema
-from survey.pipelines.triggers import run_triggers
+from survey.pipelines.triggers.files import feed_schema
+from survey.pipelines.triggers.run import run_triggers
 
 WEST, NORTH, CELL, SIDE = 412_000.0, 2_731_000.0, 0.25, 960
 LEAF, SOIL = np.array([58.0, 96.0, 44.0]), np.array([150.0, 120.0, 92.0])

@@ -20,10 +20,10 @@ from survey.grid import Grid
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress
-from survey.pipelines.trigger_files import feed_schema
-from survey.pipelines.trigger_outcomes import hit_rate, parse_outcome
-from survey.pipelines.trigger_store import Outcome, Published, Store
-from survey.pipelines.triggers import grid_text, on_grid, run_triggers
+from survey.pipelines.triggers.files import feed_schema
+from survey.pipelines.triggers.outcomes import hit_rate, parse_outcome
+from survey.pipelines.triggers.run import grid_text, on_grid, run_triggers
+from survey.pipelines.triggers.store import Outcome, Published, Store
 from survey.record import Record
 from survey.sample_data.satellite import Plan, simulate, write_delivery
 
@@ -212,11 +212,11 @@ def test_killed_in_the_middle_and_run_again(series, whole, tmp_path):
     script = f"""
 import os
 from pathlib import Path
-from survey.pipelines import trigger_store
+from survey.pipelines.triggers import store as trigger_store
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress
-from survey.pipelines.triggers import run_triggers
+from survey.pipelines.triggers.run import run_triggers
 add, done = trigger_store.Store.add_product, []
 def dying(self, *args):
     add(self, *args)

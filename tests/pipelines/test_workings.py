@@ -13,14 +13,14 @@ from pyproj import CRS
 
 from survey.blocks import Engine
 from survey.grid import Grid
-from survey.pipelines import compare as comparing
-from survey.pipelines.compare import Compared, compare
+from survey.pipelines.change import compare as comparing
+from survey.pipelines.change.compare import Compared, compare
+from survey.pipelines.change.pair import Measurement
+from survey.pipelines.change.sites import outline
+from survey.pipelines.change.tell_apart import _half_a_cell_m2
+from survey.pipelines.change.workings import settle_workings
 from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
-from survey.pipelines.pair import Measurement
-from survey.pipelines.sites import outline
-from survey.pipelines.tell_apart import _half_a_cell_m2
-from survey.pipelines.workings import settle_workings
 from survey.sample_data import make_scene, write_delivery
 from survey.sample_data.forms import DeliveryForm
 

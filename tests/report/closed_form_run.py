@@ -17,7 +17,7 @@ import numpy as np
 import shapely
 
 from survey.grid import Grid
-from survey.pipelines.drawings import Epoch, LeaseShape, NamedShape, Shapes, derive
+from survey.pipelines.drawing.draw import Epoch, LeaseShape, NamedShape, Shapes, derive
 from survey.record import (
     AlignmentPart,
     BenchVolumes,

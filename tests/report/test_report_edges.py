@@ -12,8 +12,8 @@ import pytest
 
 from survey.errors import InputRefused, OutputError
 from survey.grid import Grid
-from survey.pipelines.drawing_inputs import DrawingOptions
-from survey.pipelines.drawings import Epoch, Shapes, derive
+from survey.pipelines.drawing.draw import Epoch, Shapes, derive
+from survey.pipelines.drawing.inputs import DrawingOptions
 from survey.pipelines.options import Options
 from survey.pipelines.report import run_report
 from survey.record import to_json
@@ -90,7 +90,7 @@ def test_drawing_cells_do_not_depend_on_how_the_reading_was_cut(tmp_path):
         return [done[k] for k in range(len(items))]
 
     from survey.dem.coarse import block_mean
-    from survey.pipelines import drawings
+    from survey.pipelines.drawing import draw as drawings
 
     options = DrawingOptions(finest_cell_m=1.0, detail=False)
     found = []

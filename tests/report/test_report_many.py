@@ -140,7 +140,7 @@ def test_a_rim_is_the_outer_outline_and_not_that_of_islands_on_the_floor() -> No
     import numpy as np
 
     from survey.grid import Grid
-    from survey.pipelines.drawing_layers import _lowest_highest
+    from survey.pipelines.drawing.layers import _lowest_highest
 
     grid = Grid("EPSG:32643", 0.0, 100.0, 1.0, 1.0, 100, 100)
     heights = np.full(grid.shape, 100.0, np.float32)

@@ -12,7 +12,7 @@ import pytest
 import shapely
 
 from survey.grid import Bounds
-from survey.pipelines.drawing_pictures import _BUDGET
+from survey.pipelines.drawing.pictures import _BUDGET
 from survey.report.folder import RunFolder, open_run
 from survey.report.gpkg import Layer, write_layers
 from survey.report.html import json_for_script, render_html

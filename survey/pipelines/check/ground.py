@@ -1,0 +1,546 @@
+"""One pass over the rasters of a filing: coverage of every tile, and the sums of the tests of authenticity.
+
+Reading is what costs, so each tile of this year's elevation model is read once, with the same ground of last
+year's model and of the orthomosaics beside it. A very large survey is covered whole, but its texture is
+looked at on ``MOST_TILES`` tiles spread evenly over it; the share is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.errors import SurveyError
+from survey.forensics.bare_ground import Pair, compare_models
+from survey.forensics.clones import Keys, rounding_step, run_keys
+from survey.forensics.noise import last_digit
+from survey.forensics.pictures import PictureSquares, picture_squares
+from survey.forensics.resent import PairWindows, find_move, pair_windows, resampled_copy
+from survey.forensics.smooth import Squares, squares
+from survey.forensics.upsampled import Grain, grain
+from survey.grid import Bounds, Grid
+from survey.imagery.register import Correlations, correlate, nothing
+from survey.pipelines.check.footprint import TileCover, cover_of
+
+if TYPE_CHECKING:
+    from survey.blocks import Engine
+    from survey.dem.surface import Surface
+    from survey.imagery.ortho import Ortho
+
+TILE = 512
+MOST_TILES = 400
+MOST_KEYS = 4_000_000
+REGISTER_REACH = 24
+MOVE_REACH = 64
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """An earlier surface that can be read on the cells of a later one.
+
+    ``rows``, ``cols``: whole cells from the later grid's indices to the earlier one's; None where the
+    cells do not coincide and heights are interpolated.
+    """
+
+    surface: Surface
+    rows: int | None
+    cols: int | None
+
+    @staticmethod
+    def of(earlier: Surface, later: Surface) -> Beside | None:
+        """None where the two have different reference systems: then cells cannot be held against cells."""
+        a, b = earlier.grid, later.grid
+        if a.crs != b.crs or not 0.02 < a.cell_m / b.cell_m < 50:
+            return None
+        rows, cols = (a.top - b.top) / b.cell_north, (b.left - a.left) / b.cell_east
+        whole = a.same_cells(b) and max(abs(rows - round(rows)), abs(cols - round(cols))) < 0.01
+        return Beside(earlier, round(rows), round(cols)) if whole else Beside(earlier, None, None)
+
+    def moved(self, rows: int, cols: int) -> Beside:
+        """As if the earlier surface lay so many cells further down and right."""
+        if self.rows is None or self.cols is None:
+            raise ValueError("interpolated surfaces are not moved by cells")
+        return Beside(self.surface, self.rows - rows, self.cols - cols)
+
+    def read(self, piece: Grid) -> Floats:
+        """Earlier heights on a piece of the later grid; NaN where there are none."""
+        g = self.surface.grid
+        if self.rows is not None and self.cols is not None:
+            return self.surface.read(
+                Grid(
+                    g.crs_wkt,
+                    g.west,
+                    g.north,
+                    g.cell_east,
+                    g.cell_north,
+                    piece.height,
+                    piece.width,
+                    piece.row0 + self.rows,
+                    piece.col0 + self.cols,
+                )
+            )
+        return _interpolated(self.surface, piece)
+
+
+def _interpolated(surface: Surface, piece: Grid) -> Floats:
+    """Bilinear heights at the cell centres of a piece in the same reference system."""
+    from scipy.ndimage import map_coordinates
+
+    east, north = piece.east_north(np.arange(piece.height)[:, None], np.arange(piece.width)[None, :])
+    g = surface.grid
+    row, col = g.row_col(east[0], north[:, 0])
+    row, col = row.ravel(), col.ravel()
+    r0, r1 = int(np.floor(row.min())) - 1, int(np.ceil(row.max())) + 2
+    c0, c1 = int(np.floor(col.min())) - 1, int(np.ceil(col.max())) + 2
+    source = surface.read(
+        Grid(g.crs_wkt, g.west, g.north, g.cell_east, g.cell_north, r1 - r0, c1 - c0, r0, c0)
+    )
+    at = np.meshgrid(row - r0, col - c0, indexing="ij")
+    out: Floats = map_coordinates(source.astype(np.float64), at, order=1, cval=np.nan)
+    return out.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is read for every tile. Small and picklable."""
+
+    surface: Surface
+    work: Grid
+    small_m2: float
+    deep: bool
+    earlier: Beside | None = None
+    dtm: Surface | None = None
+    ortho: Ortho | None = None
+    earlier_ortho: Ortho | None = None
+    step: float | None = None
+    thin: int = 1
+
+
+@dataclass(frozen=True)
+class TileSeen:
+    """What one tile gave; None for what was not looked at."""
+
+    cover: TileCover
+    dtm_cover: TileCover | None
+    pair: PairWindows | None
+    squares: Squares | None
+    dtm_squares: Squares | None
+    keys: Keys | None
+    models: Pair | None
+    correlations: Correlations | None
+    pictures: PictureSquares | None
+
+
+@dataclass(frozen=True)
+class Task:
+    number: int
+    piece: Grid
+    deep: bool
+    whole: Plan = field(repr=False, compare=False)
+
+
+def look_at(task: Task) -> TileSeen:
+    """Read one tile and take all its sums."""
+    plan, piece = task.whole, task.piece
+    z = plan.surface.read(piece)
+    known = np.isfinite(z)
+    cover = cover_of(known, piece, plan.small_m2)
+    t = None
+    dtm_cover = None
+    if plan.dtm is not None:
+        on = Beside.of(plan.dtm, plan.surface)
+        if on is not None:
+            t = on.read(piece)
+            dtm_cover = cover_of(np.isfinite(t), piece, plan.small_m2)
+    if not task.deep:
+        return TileSeen(cover, dtm_cover, None, None, None, None, None, None, None)
+    # A tile without heights still takes its place in the joined maps: its sums are empty.
+    blank = not known.any()
+    before = plan.earlier.read(piece) if plan.earlier is not None and not blank else None
+    pair = None
+    if plan.earlier is not None:
+        pair = pair_windows(before if before is not None else np.full(z.shape, np.nan), z)
+    keys = None
+    if plan.step is not None and not blank:
+        keys = run_keys(z, plan.step, row0=piece.row0, col0=piece.col0, thin=plan.thin)
+    light, green = _light(plan.ortho, piece) if not blank else (None, None)
+    correlations = None
+    if light is not None:
+        correlations = correlate(z, light, REGISTER_REACH, first_window=task.number)
+    pictures = None
+    if plan.ortho is not None and plan.earlier_ortho is not None:
+        first, first_green = _light(plan.earlier_ortho, piece) if not blank else (None, None)
+        empty = np.full(z.shape, np.nan)
+        pictures = picture_squares(
+            empty if first is None else first,
+            empty if light is None else light,
+            green_before=first_green,
+            green_after=green,
+            heights=(empty if before is None else before, z) if plan.earlier is not None else None,
+        )
+    models = None
+    if t is not None:
+        models = compare_models(z, t, None if green is None else green > 0.6)
+    return TileSeen(
+        cover,
+        dtm_cover,
+        pair,
+        squares(z),
+        squares(t) if t is not None else None,
+        keys,
+        models,
+        correlations,
+        pictures,
+    )
+
+
+def _light(ortho: Ortho | None, piece: Grid) -> tuple[Floats | None, Floats | None]:
+    """Brightness and share of vegetation on the piece's cells."""
+    if ortho is None:
+        return None, None
+    from survey.imagery.cover import cover
+
+    names = [n for n in ("red", "green", "blue") if n in ortho.colours] or list(ortho.colours[:1])
+    wanted = tuple(dict.fromkeys([*names, *(n for n in ("nir",) if n in ortho.colours)]))
+    bands = ortho.read(piece, wanted)
+    light = np.mean([bands[n] for n in names], axis=0)
+    if not ({"red", "green", "blue"} <= set(wanted) or {"red", "nir"} <= set(wanted)):
+        return light, None
+    seen = cover(bands)
+    return light, np.where(seen.unknown < 0.5, seen.vegetation, np.nan)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A whole surface, looked at."""
+
+    plan: Plan
+    covers: list[TileCover]
+    dtm_covers: list[TileCover]
+    deep_share: float
+    moved: tuple[int, int]
+    pair: PairWindows | None
+    fits: list[tuple[float, float] | None]
+    squares: Squares | None
+    dtm_squares: Squares | None
+    keys: Keys | None
+    models: Pair | None
+    correlations: Correlations | None
+    pictures: PictureSquares | None
+    grains: list[Grain]
+    dtm_grains: list[Grain]
+    sample_noise_m: float
+    problem: SurveyError | None = None
+
+
+def look_over(
+    surface: Surface,
+    area: Bounds | None,
+    engine: Engine,
+    *,
+    small_m2: float = 40.0,
+    authenticity: bool = True,
+    dtm: Surface | None = None,
+    earlier: Surface | None = None,
+    ortho: Ortho | None = None,
+    earlier_ortho: Ortho | None = None,
+) -> Seen:
+    """Read a surface once and take everything that the check wants to know of it.
+
+    Parameters
+    ----------
+    area:
+        Look only here (lease and its surroundings), in the surface's system; the whole surface if None.
+
+    Raises
+    ------
+    InputRefused
+        A block of the surface cannot be decoded.
+    """
+    grid = surface.grid
+    work = grid if area is None else grid.covering(area)
+    pieces = list(work.pieces(TILE))
+    windows = _sample(surface, work)
+    samples = [surface.read(w) for w in windows]
+    step = None
+    beside, moved, fits = None, (0, 0), []
+    if authenticity and samples:
+        step = rounding_step(max(samples, key=lambda z: int(np.isfinite(z).sum())))
+        if earlier is not None:
+            beside = Beside.of(earlier, surface)
+        if beside is not None:
+            beside, moved, fits = _fit(beside, surface, windows)
+    stride = max(1, -(-len(pieces) // MOST_TILES))
+    cells = work.height * work.width / stride
+    plan = Plan(
+        surface,
+        work,
+        small_m2,
+        authenticity,
+        beside,
+        dtm,
+        ortho if authenticity else None,
+        earlier_ortho if authenticity else None,
+        step,
+        max(1, int(cells / MOST_KEYS)),
+    )
+    deep = [authenticity and k % stride == 0 for k in range(len(pieces))]
+    tasks = [Task(k, p, d, plan) for k, (p, d) in enumerate(zip(pieces, deep, strict=True))]
+    seen = engine.map(look_at, tasks, stage="reading the elevation model")
+    return _joined(plan, seen, deep, moved, fits, samples, windows)
+
+
+def _joined(
+    plan: Plan,
+    seen: Sequence[TileSeen],
+    deep: Sequence[bool],
+    moved: tuple[int, int],
+    fits: list[tuple[float, float] | None],
+    samples: list[Floats],
+    windows: list[Grid],
+) -> Seen:
+    across = -(-plan.work.width // TILE)
+    every = all(deep)
+
+    def joined(name: str, kind: Any) -> Any:
+        values = [getattr(t, name) for t in seen]
+        if not any(v is not None for v in values):
+            return None
+        if every and all(v is not None for v in values):
+            return kind.joined([values[k : k + across] for k in range(0, len(values), across)])
+        # Tiles that were left out: the rest in one row of tiles of equal height.
+        kept = [v for v in values if v is not None and _rows(v) == TILE // _side(kind)]
+        return kind.joined([kept]) if kept else None
+
+    keys = [t.keys for t in seen if t.keys is not None]
+    models = [t.models for t in seen if t.models is not None]
+    correlations = [t.correlations for t in seen if t.correlations is not None]
+    texture = [z for z in samples if np.isfinite(z).any()]
+    total = nothing(REGISTER_REACH)
+    for c in correlations:
+        total = total + c
+    dtm_windows: list[Floats] = []
+    if plan.dtm is not None and plan.deep:
+        on = Beside.of(plan.dtm, plan.surface)
+        dtm_windows = [] if on is None else [on.read(w) for w in windows]
+    noise = [s for z in texture if np.isfinite(s := _noise(z))]
+    return Seen(
+        plan=plan,
+        covers=[t.cover for t in seen],
+        dtm_covers=[t.dtm_cover for t in seen if t.dtm_cover is not None],
+        deep_share=sum(deep) / max(len(deep), 1),
+        moved=moved,
+        pair=joined("pair", PairWindows),
+        fits=fits,
+        squares=joined("squares", Squares),
+        dtm_squares=joined("dtm_squares", Squares),
+        keys=Keys.joined(keys) if keys else None,
+        models=_sum(models),
+        correlations=total if correlations else None,
+        pictures=joined("pictures", PictureSquares),
+        grains=[grain(z) for z in texture] if plan.deep else [],
+        dtm_grains=[grain(z) for z in dtm_windows if np.isfinite(z).any()],
+        sample_noise_m=float(np.median(noise)) if noise else float("nan"),
+    )
+
+
+def _side(kind: Any) -> int:
+    return 32 if kind is PairWindows else 16
+
+
+def _rows(value: Any) -> int:
+    first = next(iter(value.__dataclass_fields__))
+    return int(getattr(value, first).shape[0])
+
+
+def _sum(pairs: Sequence[Pair]) -> Pair | None:
+    total: Pair | None = None
+    for pair in pairs:
+        total = pair if total is None else total + pair
+    return total
+
+
+def _noise(z: Floats) -> float:
+    from survey.forensics.noise import GAIN, MAD, fine_texture
+
+    texture = np.abs(fine_texture(z))
+    texture = texture[np.isfinite(texture)]
+    return MAD * float(np.median(texture)) / GAIN if texture.size > 100 else float("nan")
+
+
+# -- samples, moves, light -----------------------------------------------------------------------------------
+def _sample(surface: Surface, work: Grid, side: int = 512, most: int = 9) -> list[Grid]:
+    """Up to nine windows spread over the measured ground, the fullest of a lattice of candidates."""
+    side = min(side, work.height, work.width)
+    if side < 64:
+        return [work] if work.height and work.width else []
+    # No more than fit side by side: reading the same ground twice tells nothing new.
+    down, across = (min(5, -(-length // side)) for length in (work.height, work.width))
+    candidates = [
+        ((work.height - side) * i // max(down - 1, 1), (work.width - side) * j // max(across - 1, 1))
+        for i in range(down)
+        for j in range(across)
+    ]
+    pieces = [work[r : r + side, c : c + side] for r, c in dict.fromkeys(candidates)]
+    full = []
+    for k, piece in enumerate(pieces):
+        # A few rows tell how full a window is.
+        probe = surface.read(piece[side // 2 : side // 2 + 1, :])
+        full.append((-float(np.isfinite(probe).mean()), k))
+    chosen = sorted(k for share, k in sorted(full)[: 2 * most] if share < 0)
+    if len(chosen) > most:
+        chosen = [chosen[round(i * (len(chosen) - 1) / (most - 1))] for i in range(most)]
+    return [pieces[k] for k in dict.fromkeys(chosen)]
+
+
+def _fit(
+    beside: Beside, surface: Surface, windows: Sequence[Grid]
+) -> tuple[Beside, tuple[int, int], list[tuple[float, float] | None]]:
+    """The place of the earlier surface that fits best: as both files say, or moved by whole cells.
+
+    Also how well the later cells are a weighting of the earlier ones, which a copy moved by a part of a
+    cell is.
+    """
+    places = [beside]
+    moves: dict[tuple[int, int], int] = {(0, 0): 0}
+    reach = MOVE_REACH
+    if beside.rows is not None:
+        for w in windows:
+            z = surface.read(w)
+            if not np.isfinite(z).any():
+                continue
+            around = Grid(
+                w.crs_wkt, w.west, w.north, w.cell_east, w.cell_north,
+                w.height + 2 * reach, w.width + 2 * reach, w.row0 - reach, w.col0 - reach,
+            )  # fmt: skip
+            rows, cols, height = find_move(beside.read(around), z, reach)
+            if height > 12:
+                moves[rows, cols] = moves.get((rows, cols), 0) + 1
+        likely = max(moves, key=lambda m: (moves[m], m == (0, 0)))
+        if likely != (0, 0):
+            places.append(beside.moved(*likely))
+        # The same cells under another placement: the files' first cells laid on each other.
+        a, b = beside.surface.grid, surface.grid
+        if a.shape == b.shape and (beside.rows, beside.cols) != (0, 0):
+            places.append(Beside(beside.surface, 0, 0))
+    best, best_share = beside, -1.0
+    for place in places:
+        share = _agreement(place, surface, windows)
+        if share > best_share + 0.05:
+            best, best_share = place, share
+    moved = (0, 0)
+    if best.rows is not None and beside.rows is not None and best is not beside:
+        assert best.cols is not None
+        assert beside.cols is not None
+        moved = (beside.rows - best.rows, beside.cols - best.cols)
+    small = [w[: min(256, w.height), : min(256, w.width)] for w in windows[:5]]
+    fits = [resampled_copy(best.read(w), surface.read(w)) for w in small]
+    return best, moved, fits
+
+
+def _agreement(place: Beside, surface: Surface, windows: Sequence[Grid]) -> float:
+    """How alike the textures are: the mean correlation, the copy's being one."""
+    from survey.forensics.noise import fine_texture
+
+    found = []
+    for w in windows:
+        a, b = fine_texture(place.read(w)), fine_texture(surface.read(w))
+        known = np.isfinite(a) & np.isfinite(b)
+        if known.sum() < 1000:
+            continue
+        x, y = np.sign(a[known]), np.sign(b[known])
+        found.append(float((x * y).mean()))
+    return float(np.median(found)) if found else -1.0
+
+
+# -- orthomosaic ---------------------------------------------------------------------------------------------
+def ortho_covers(
+    ortho: Ortho,
+    crs_wkt: str,
+    area: Bounds,
+    engine: Engine,
+    *,
+    small_m2: float,
+    decoded: bool = False,
+    most: int = 4096,
+) -> tuple[list[TileCover], float]:
+    """Where an image was photographed, on cells of at most ``most`` a side; and the side of those cells,
+    m.
+    """
+    b = ortho.bounds_in(crs_wkt).intersection(area)
+    if b is None:
+        return [], ortho.cell_m
+    cell = max(ortho.cell_m, (b.east - b.west) / most, (b.north - b.south) / most)
+    west, north = np.floor(b.west / cell) * cell, np.ceil(b.north / cell) * cell
+    grid = Grid(
+        crs_wkt,
+        float(west),
+        float(north),
+        cell,
+        cell,
+        max(1, int(np.ceil((north - b.south) / cell))),
+        max(1, int(np.ceil((b.east - west) / cell))),
+    )
+    exact = False
+    if decoded and ortho.mask:
+        cell = ortho.cell_m
+    if ortho.cell_m == cell and ortho.affine[1] == ortho.affine[3] == 0 and ortho.affine[4] < 0:
+        # The picture's own cells: its edge is then exact.
+        own = Grid(
+            crs_wkt,
+            ortho.affine[2],
+            ortho.affine[5],
+            ortho.affine[0],
+            -ortho.affine[4],
+            ortho.height,
+            ortho.width,
+        )
+        if _same_system(ortho.crs_wkt, crs_wkt):
+            grid = own.covering(area)
+            exact = True
+    pieces = list(grid.pieces(1024))
+    task = partial(_photographed, ortho, small_m2, exact and decoded)
+    return engine.map(task, pieces, stage="reading the orthomosaic"), grid.cell_m
+
+
+def _same_system(one: str, other: str) -> bool:
+    from pyproj import CRS
+
+    def flat(wkt: str) -> CRS:
+        crs = CRS.from_user_input(wkt)
+        return crs.sub_crs_list[0] if crs.is_compound else crs
+
+    return bool(one == other or flat(one) == flat(other))
+
+
+def _photographed(ortho: Ortho, small_m2: float, own: bool, piece: Grid) -> TileCover:
+    if own and ortho.mask:
+        # The colours were decoded before, with the heights; the mask is a hundredth of their size.
+        return cover_of(_mask(ortho, piece), piece, small_m2)
+    band = ortho.colours[0]
+    return cover_of(np.isfinite(ortho.read(piece, (band,))[band]), piece, small_m2)
+
+
+def _mask(ortho: Ortho, piece: Grid) -> NDArray[np.bool_]:
+    from rasterio.errors import RasterioError
+    from rasterio.windows import Window
+
+    from survey.errors import InputRefused
+    from survey.raster_env import open_dataset
+
+    try:
+        with open_dataset(ortho.path) as source:
+            window = Window(piece.col0, piece.row0, piece.width, piece.height)
+            return np.asarray(source.read_masks(1, window=window) > 0)
+    except (RasterioError, OSError) as error:
+        raise InputRefused("the mask of the orthomosaic cannot be decoded", file=ortho.name) from error
+
+
+__all__ = ["Beside", "Plan", "Seen", "last_digit", "look_over", "ortho_covers"]
