@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 sys.path.insert(0, str(Path(__file__).parent))
-from trigger_bench import make_watch, replay, truth_of
+from trigger_bench import Watch, make_watch, replay, truth_of, world_of
 
 from survey.imagery.triggers.classify import CLASSES, Model
 from survey.imagery.triggers.settings import TriggerSettings
@@ -48,31 +48,37 @@ class _Anything(Model):
         return {c: float(c == "excavation") for c in CLASSES}
 
 
+def rows_of(watch: Watch, settings: TriggerSettings) -> list[dict[str, Any]]:
+    """What was measured on each object of a watch at some of its detections, and what it is."""
+    seen: list[tuple[int, int, int, dict[str, float], NDArray[np.intp]]] = []
+    walking = replay(watch, _Anything(), settings, seen)
+    last = {number: t for number, t, _, _, _ in seen}
+    rows: list[dict[str, Any]] = []
+    for number, t, hits, features, cells in seen:
+        track = walking.tracks[number]
+        if track.merged_into is not None or not (hits in WHEN or t == last[number]):
+            continue
+        dates = [look.t for look in track.hits if look.t <= t]
+        kind = truth_of(watch, watch.support.cell[cells], dates)
+        rows.append(
+            {
+                "regime": watch.regime,
+                "seed": watch.plan.seed,
+                "hits": hits,
+                "features": features,
+                "class": kind[0],
+                "kind": kind[1],
+            }
+        )
+    return rows
+
+
 def gather(regime: str, first: int, count: int, out: Path) -> None:
     settings = TriggerSettings()
     rows: list[dict[str, Any]] = []
     for seed in range(first, first + count):
         start = time.perf_counter()
-        watch = make_watch(regime, seed, settings)
-        seen: list[tuple[int, int, int, dict[str, float], NDArray[np.intp]]] = []
-        walking = replay(watch, _Anything(), settings, seen)
-        last = {number: t for number, t, _, _, _ in seen}
-        for number, t, hits, features, cells in seen:
-            track = walking.tracks[number]
-            if track.merged_into is not None or not (hits in WHEN or t == last[number]):
-                continue
-            dates = [look.t for look in track.hits if look.t <= t]
-            kind = truth_of(watch, watch.support.cell[cells], dates)
-            rows.append(
-                {
-                    "regime": regime,
-                    "seed": seed,
-                    "hits": hits,
-                    "features": features,
-                    "class": kind[0],
-                    "kind": kind[1],
-                }
-            )
+        rows += rows_of(make_watch(regime, seed, settings), settings)
         print(regime, seed, len(rows), f"{time.perf_counter() - start:.1f} s", flush=True)
     out.write_bytes(pickle.dumps(rows))
 
@@ -103,13 +109,12 @@ def fit_model(name: str, rows: Sequence[dict[str, Any]], features: Sequence[str]
     x = np.array([[r["features"][f] for f in features] for r in rows])
     y = np.array([CLASSES.index(r["class"]) for r in rows])
     seeds = np.array([f"{r['regime']}-{r['seed']}" for r in rows])
-    worlds = np.array([r["regime"].startswith("other-") for r in rows])
+    worlds = np.array([world_of(r["regime"])[0] for r in rows])
     _, number, per_seed = np.unique(seeds, return_inverse=True, return_counts=True)
     weight = (1.0 / np.sqrt(per_seed))[number]
-    for world in (False, True):
+    for world in np.unique(worlds):
         here = worlds == world
-        if here.any():
-            weight[here] /= np.sqrt(weight[here].sum())
+        weight[here] /= np.sqrt(weight[here].sum())
     weight *= len(weight) / weight.sum()
     knots = [knots_of(column, weight) for column in x.T]
     basis = np.concatenate([hats(column, at) for column, at in zip(x.T, knots, strict=True)], axis=1)
@@ -198,8 +203,8 @@ def fit(files: Sequence[Path]) -> None:
         sys.exit("seeds from 10000 on are kept for scoring")
     every = sorted({f for r in rows for f in r["features"]} - set(LEFT_OUT))
     plain = [f for f in every if f not in SWIR]
-    pairs = [r for r in rows if r["regime"].removeprefix("other-").startswith("pair")]
-    series = [r for r in rows if not r["regime"].removeprefix("other-").startswith("pair")]
+    pairs = [r for r in rows if world_of(r["regime"])[1].startswith("pair")]
+    series = [r for r in rows if not world_of(r["regime"])[1].startswith("pair")]
     wanted = {
         "swir-series": ([r for r in series if "swir1_nir" in r["features"]], every),
         "no-swir-series": (series, plain),

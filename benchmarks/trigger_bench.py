@@ -2,7 +2,7 @@
 
 A *regime* says what the watch is given: ``masks`` (series of 10 m, six bands, delivered cloud masks),
 ``nomask``, ``liss`` (5 m, green red nir, with masks), ``four`` (10 m, blue to nir, with masks), ``pair`` (two
-scenes, no masks) and ``pair-masks``; with ``other-`` before it, of the other simulator.
+scenes, no masks) and ``pair-masks``; with ``other-``, ``arid-`` or ``humid-`` before it, of another world.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
 from trigger_other_world import other_world
+from trigger_third_world import CLIMATES, third_world
 
 from survey.grid import Grid
 from survey.imagery.triggers.bands import BandSet
@@ -32,7 +34,8 @@ from survey.sample_data.satellite import Change, Plan, Series, simulate
 from survey.sample_data.satellite.deliver import grid_of
 
 REGIMES = ("masks", "nomask", "liss", "four", "pair", "pair-masks")
-OTHER = "other-"
+OWN = "own"
+WORLDS = (OWN, "other", *CLIMATES)
 CLASS_OF = {
     "pit": "excavation",
     "clearing": "clearing",
@@ -109,11 +112,24 @@ class Watch:
         return [t for t, d in enumerate(self.dates) if d >= since and self.clear[t][core].mean() > 0.7]
 
 
+def world_of(regime: str) -> tuple[str, str]:
+    """(world, regime there): ``"arid-pair-masks"`` → ``("arid", "pair-masks")``."""
+    first, _, rest = regime.partition("-")
+    return (first, rest) if first in WORLDS else (OWN, regime)
+
+
+def simulated(regime: str, seed: int) -> Any:
+    """The series of a regime, with its truth."""
+    world, plain = world_of(regime)
+    plan = plan_for(plain, seed)
+    if world in CLIMATES:
+        return third_world(plan, world)
+    return simulate(plan) if world == OWN else other_world(plan)
+
+
 def make_watch(regime: str, seed: int, settings: TriggerSettings) -> Watch:
-    plain = regime.removeprefix(OTHER)
-    make = simulate if plain == regime else other_world
-    masks = plain in ("masks", "liss", "four", "pair-masks")
-    return watch_of(make(plan_for(plain, seed)), regime, masks, settings)
+    masks = world_of(regime)[1] in ("masks", "liss", "four", "pair-masks")
+    return watch_of(simulated(regime, seed), regime, masks, settings)
 
 
 def watch_of(series: Series, regime: str, masks: bool, settings: TriggerSettings) -> Watch:
@@ -220,6 +236,8 @@ __all__ = [
     "plan_for",
     "replay",
     "share_of",
+    "simulated",
     "truth_of",
     "watch_of",
+    "world_of",
 ]

@@ -19,10 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
-from trigger_bench import OTHER, plan_for
-from trigger_other_world import other_world
-
-from survey.sample_data.satellite import simulate
+from trigger_bench import simulated
 
 REACH, SIDE = 16, 150
 
@@ -96,10 +93,9 @@ def main() -> None:
         for words, place, order in failures(found, args.missed)
     ]
     chosen = sorted(every)[: args.most]
-    plain = args.regime.removeprefix(OTHER)
     tiles = []
     for seed in sorted({seed for _, seed, _, _ in chosen}):
-        series = (simulate if plain == args.regime else other_world)(plan_for(plain, seed))
+        series = simulated(args.regime, seed)
         tiles += [tile(series, place, words) for _, of, words, place in chosen if of == seed]
     wide, high = tiles[0].size
     columns = 3
