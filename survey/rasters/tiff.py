@@ -10,6 +10,7 @@ Layout: TIFF 6.0 (Aldus, 1992), BigTIFF (libtiff), tags of GDAL and GeoTIFF 1.1 
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Iterator
@@ -159,6 +160,18 @@ def read_tiff(path: str | os.PathLike[str]) -> Tiff:
     with open(path, "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         return _Reader(stream, size).tiff()
+
+
+def raw_tags(data: bytes | memoryview) -> dict[int, tuple[int, bytes]]:
+    """Type and bytes of every tag of the first directory of a TIFF in memory.
+
+    Raises
+    ------
+    BadTiff
+    """
+    reader = _Reader(io.BytesIO(data), len(data))
+    entries, _ = reader._entries(reader.first)
+    return {tag: (entry[0], reader._raw(entry)) for tag, entry in entries}
 
 
 class _Reader:

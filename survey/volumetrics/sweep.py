@@ -104,12 +104,18 @@ Sink = Callable[[Grid, NDArray[np.int32]], None]
 
 
 def bands(
-    job: Grid, block: tuple[int, int], workers: int, tile: int | None = None, widest: int = 16384
+    job: Grid,
+    block: tuple[int, int],
+    workers: int,
+    tile: int | None = None,
+    widest: int = 16384,
+    unit: int | None = None,
 ) -> list[Grid]:
     """Cut the job grid into bands, on block borders, for ``workers`` to share.
 
     Each border between bands costs one block row decoded twice, so there are as few as keep everyone busy;
-    none is wider than memory allows or longer than can be afforded to lose with a worker.
+    none is wider than memory allows or longer than can be afforded to lose with a worker. With a ``unit``
+    they begin at multiples of so many cells from the job's first instead.
     """
     if tile is not None:
         width, height = tile * 4, tile * 4
@@ -119,20 +125,24 @@ def bands(
         width = max(unit_cols, widest // unit_cols * unit_cols)
         height = max(unit_rows, -(-job.height // max(1, workers)))
         height = min(height, max(unit_rows, (1 << 28) // max(1, min(width, job.width))))
+    row, col = 0, 0
+    if unit is not None:
+        unit_rows = unit_cols = unit
+        row, col = job.row0, job.col0
     out = []
-    for r0, r1 in _cuts(job.row0, job.row0 + job.height, height, unit_rows):
-        for c0, c1 in _cuts(job.col0, job.col0 + job.width, width, unit_cols):
+    for r0, r1 in _cuts(job.row0, job.row0 + job.height, height, unit_rows, row):
+        for c0, c1 in _cuts(job.col0, job.col0 + job.width, width, unit_cols, col):
             out.append(job[r0 - job.row0 : r1 - job.row0, c0 - job.col0 : c1 - job.col0])
     return out
 
 
-def _cuts(low: int, high: int, size: int, unit: int) -> Iterator[tuple[int, int]]:
-    """Stretches of about ``size`` that begin at multiples of ``unit``, as even as that allows."""
+def _cuts(low: int, high: int, size: int, unit: int, origin: int = 0) -> Iterator[tuple[int, int]]:
+    """Stretches of about ``size`` that begin at ``origin`` + k·``unit``, as even as that allows."""
     pieces = max(1, -(-(high - low) // size))
     marks = {low, high}
     for k in range(1, pieces):
         mark = low + (high - low) * k // pieces
-        mark = (mark + unit // 2) // unit * unit
+        mark = origin + (mark - origin + unit // 2) // unit * unit
         if low < mark < high:
             marks.add(mark)
     ordered = sorted(marks)

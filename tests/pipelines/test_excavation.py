@@ -208,7 +208,7 @@ def test_the_change_raster_is_the_aligned_rise(mine, tmp_path):
     parts.mkdir()
     c = measured(write_job(folder, {"2024-04-20": "a.tif", "2025-04-21": "b.tif"}), workers=2, parts=parts)
     m = c.pairs[0].measurement
-    assemble(parts, m.job, tmp_path / "change.tif", 1)
+    assemble(parts, m.job, tmp_path / "change.tif")
     assert not parts.exists()
     with rasterio.open(tmp_path / "change.tif") as file:
         assert file.shape == m.job.shape

@@ -129,7 +129,7 @@ def compare_into(
 
         progress.stage("writing change.tif")
         grid = comparison.pairs[-1].measurement.job
-        assemble(parts, grid, folder.path("change.tif"), engine.threads)
+        assemble(parts, grid, folder.path("change.tif"))
     return comparison
 
 

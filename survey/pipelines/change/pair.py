@@ -23,12 +23,12 @@ from survey.dem.contrast import MeanError, Nodes, lay_nodes, mean_error
 from survey.dem.fit import fit_of
 from survey.dem.mapping import map_onto
 from survey.dem.noise import Noise, measure_noise
-from survey.dem.rise import metres
 from survey.dem.sampling import load, windows
 from survey.errors import InputRefused
 from survey.grid import Bounds, Grid
 from survey.pipelines.layers import FIXED, LayerSet
 from survey.pipelines.memory import WIDEST, cut_for
+from survey.rasters.cog import UNIT
 from survey.remark import Remark
 from survey.volumetrics.change_mask import Thresholds, scale_of
 from survey.volumetrics.coarse_sums import CoarseSums
@@ -389,12 +389,14 @@ def _bench_edges(sample: Sequence[Any], settings: Settings) -> NDArray[np.float6
 
 
 def _sweep(plan: Plan, engine: Engine, tile: int | None, parts: Path | None) -> list[BandResult]:
+    # What is written away is packed by whole tiles of its own.
+    unit = None if parts is None else UNIT
     if tile is not None:
-        pieces, chunk = bands(plan.job, plan.before.block, engine.width, tile), tile
+        pieces, chunk = bands(plan.job, plan.before.block, engine.width, tile, unit=unit), tile
     else:
         cut = cut_for(plan, engine)
         chunk = cut.chunk_rows
-        pieces = bands(plan.job, plan.before.block, engine.width, None, cut.widest or WIDEST)
+        pieces = bands(plan.job, plan.before.block, engine.width, None, cut.widest or WIDEST, unit)
     total = float(plan.job.height * plan.job.width)
     advance = engine.advance if engine.local else None
     task = partial(_sweep_task, plan, chunk, advance, parts)
@@ -413,10 +415,8 @@ def _sweep_task(
         return sweep_band(plan, band, chunk, advance)
     from survey.pipelines.change.raster import PartWriter
 
-    with PartWriter(parts, number, band) as writer:
-        return sweep_band(
-            plan, band, chunk, advance, lambda piece, grains: writer.write(piece, metres(grains))
-        )
+    with PartWriter(parts, number, plan.job, band) as writer:
+        return sweep_band(plan, band, chunk, advance, writer.write)
 
 
 def nodes_grid(nodes: Nodes) -> Grid:
