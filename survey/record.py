@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from datetime import date, datetime
+from functools import cache
+from json.encoder import encode_basestring as _quoted
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -304,6 +307,7 @@ class Record(Part):
     )
 
 
+@cache
 def _decimals(name: str) -> int:
     fits = [ending for ending in _DECIMALS if name.endswith(ending)]
     return _DECIMALS[max(fits, key=len)]
@@ -311,6 +315,11 @@ def _decimals(name: str) -> int:
 
 def canonical(value: Any, name: str = "") -> Any:
     """``value`` as plain JSON types: dates in ISO form, floats rounded by their name, NaN as null."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is float and math.isfinite(value):
+        return round(value, _decimals(name)) + 0.0
     if isinstance(value, BaseModel):
         return canonical(value.model_dump(by_alias=True), name)
     if isinstance(value, dict):
@@ -333,12 +342,65 @@ def canonical(value: Any, name: str = "") -> Any:
 
 def to_json(record: Record) -> str:
     """Canonical JSON, UTF-8, a newline at the end."""
-    return json.dumps(canonical(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return indented(canonical(record)) + "\n"
+
+
+def indented(plain: Any) -> str:
+    """``json.dumps(plain, ensure_ascii=False, indent=1, allow_nan=False)`` in two thirds of its time: with an
+    indent the library goes through generators. ``plain`` holds plain types only, as ``canonical`` makes them.
+
+    Raises
+    ------
+    ValueError
+        A number is not finite.
+    """
+    out: list[str] = []
+    _indent(plain, "\n", out.append)
+    return "".join(out)
+
+
+def _indent(value: Any, line: str, put: Callable[[str], None]) -> None:
+    kind = type(value)
+    if kind is str:
+        put(_quoted(value))
+    elif kind is dict and value:
+        inner = line + " "
+        lead = "{" + inner
+        for key, item in value.items():
+            if type(item) is str:
+                put(f"{lead}{_quoted(key)}: {_quoted(item)}")
+            else:
+                put(f"{lead}{_quoted(key)}: ")
+                _indent(item, inner, put)
+            lead = "," + inner
+        put(line + "}")
+    elif (kind is list or kind is tuple) and value:
+        inner = line + " "
+        if all(type(item) is float and math.isfinite(item) for item in value):
+            put("[" + inner + ("," + inner).join(map(repr, value)))
+        else:
+            lead = "[" + inner
+            for item in value:
+                put(lead)
+                _indent(item, inner, put)
+                lead = "," + inner
+        put(line + "]")
+    elif kind is float and math.isfinite(value):
+        put(repr(value))
+    elif kind is int:
+        put(str(value))
+    else:
+        put(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def from_json(text: str) -> Record:
     """Read a record back. Null numbers become NaN only where the model asks for a number."""
-    return Record.model_validate(_nan_for_null(json.loads(text)))
+    return from_plain(json.loads(text))
+
+
+def from_plain(raw: dict[str, Any]) -> Record:
+    """The record that ``canonical`` made ``raw`` of, with its numbers rounded."""
+    return Record.model_validate(_nan_for_null(raw))
 
 
 def _nan_for_null(raw: dict[str, Any]) -> dict[str, Any]:

@@ -90,17 +90,17 @@ def settled(folder: RunFolder, record: Record) -> Record:
     What is drawn now and what is drawn later from ``record.json`` are then the same to the last byte and name
     one record.
     """
-    from survey.record import from_json, to_json
+    from survey.record import canonical, from_plain
 
     settings = dict(record.settings) | {"law_digest": law_digest()}
     if folder.digest is not None:
         settings["digest"] = folder.digest
-    return from_json(to_json(record.model_copy(update={"settings": settings})))
+    return from_plain(canonical(record.model_copy(update={"settings": settings})))
 
 
 def write_record(folder: RunFolder, record: Record) -> Record:
     """Write ``record.json`` as the last file, with the hashes of all others; the record as written."""
-    from survey.record import to_json
+    from survey.record import canonical, indented
 
     whole = settled(folder, record)
     whole = whole.model_copy(
@@ -109,10 +109,11 @@ def write_record(folder: RunFolder, record: Record) -> Record:
             "clock": sound_clock(record.clock, time.monotonic() - folder.began),
         }
     )
-    seal = seal_of(json.loads(to_json(whole)))
-    whole = whole.model_copy(update={"settings": whole.settings | {"seal": seal}})
-    folder.write_text(RECORD, to_json(whole))
-    return whole
+    said = canonical(whole)
+    seal = seal_of(said)
+    said["settings"]["seal"] = seal
+    folder.write_text(RECORD, indented(said) + "\n")
+    return whole.model_copy(update={"settings": whole.settings | {"seal": seal}})
 
 
 def seal_of(raw: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
@@ -11,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from survey.record import canonical
+from survey.record import canonical, indented
 
 if TYPE_CHECKING:
     from shapely import Geometry
@@ -199,9 +200,12 @@ def kml(alerts: Sequence[Drawn], crs_wkt: str, title: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+_UNSPEAKABLE = re.compile(r"[^\n\t\x20-\U0010ffff]")
+
+
 def _text(value: str) -> str:
     """Text for XML: characters that XML cannot hold are left out."""
-    return escape("".join(c for c in value if c in "\n\t" or ord(c) >= 32))
+    return escape(_UNSPEAKABLE.sub("", value))
 
 
 def feed(
@@ -237,7 +241,7 @@ def feed(
         "hit_rate": canonical(hit_rate),
         "items": sorted(items, key=lambda i: (i["first_seen"], i["id"])),
     }
-    return json.dumps(out, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return indented(out) + "\n"
 
 
 def feed_schema() -> dict[str, Any]:
