@@ -12,8 +12,9 @@ after them.
 from __future__ import annotations
 
 import json
+import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +30,7 @@ _LEVEL = 1
 _PACKED_BY_BANDS = 2
 """Levels whose tiles lie whole in one band: bands are cut on multiples of ``UNIT``."""
 UNIT = BLOCK << (_PACKED_BY_BANDS - 1)
+_LEADER = _TRAILER = 4
 _CLASSIC_BYTES = (1 << 32) - (1 << 24)
 _GHOST = (
     b"LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\n"
@@ -50,7 +52,9 @@ def sizes(height: int, width: int) -> list[tuple[int, int]]:
 
 
 class BandPacker:
-    """Packs a band's tiles and overviews into ``path`` as its heights arrive, in any pieces.
+    """Packs a band's tiles and overviews beside ``path`` as its heights arrive, in any pieces.
+
+    ``path`` itself is written last and says what is where: a band without it does not count.
 
     The band begins at multiples of ``UNIT`` cells of the raster. Heights are float32 metres, NaN where
     nothing was measured. Raises OSError, and ``ValueError`` if the band was not filled.
@@ -62,25 +66,23 @@ class BandPacker:
         row, col = band.row0 - job.row0, band.col0 - job.col0
         if row % UNIT or col % UNIT:
             raise ValueError(f"a band may not begin at row {row}, column {col}")
-        self._file = path.open("wb")
-        self._tiles = _Tiles(self._file)
+        levels = len(sizes(job.height, job.width))
+        steps = min(_PACKED_BY_BANDS, levels)
+        self._tiles = _Tiles(_stream_names(path, range(steps)))
         self._rest = path.with_suffix(".rest").open("wb")
         self._rests: list[tuple[int, int, int, int]] = []
-        steps = min(_PACKED_BY_BANDS, len(sizes(job.height, job.width)))
-        more = steps < len(sizes(job.height, job.width))
-        self._levels = _chain(
-            self._tiles, 0, steps, _Box(row, col, *band.shape), self._keep if more else None
-        )
+        above = self._keep if steps < levels else None
+        self._levels = _chain(self._tiles, 0, steps, _Box(row, col, *band.shape), above)
 
     def add(self, piece: Grid, values: NDArray[np.float32]) -> None:
         self._levels[0].add(piece.row0 - self._job.row0, piece.col0 - self._job.col0, values)
 
     def close(self) -> None:
-        self._file.close()
+        self._tiles.close()
         self._rest.close()
 
     def finish(self) -> None:
-        """Call once, after the last piece: without it the band does not count."""
+        """Call once, after the last piece."""
         if not all(level.whole for level in self._levels):
             raise ValueError("a band of the raster was not filled")
         self.close()
@@ -91,7 +93,7 @@ class BandPacker:
             "tiles": self._tiles.found,
             "rest": self._rests,
         }
-        self.path.with_suffix(".json").write_text(json.dumps(said))
+        self.path.write_text(json.dumps(said))
 
     def _keep(self, row: int, col: int, values: NDArray[np.float32]) -> None:
         self._rests.append((row, col, *values.shape))
@@ -108,46 +110,89 @@ def put_together(parts: list[Path], job: Grid, target: Path) -> None:
     OSError
     """
     levels = sizes(job.height, job.width)
-    where: list[dict[tuple[int, int], tuple[Path, int, int]]] = [{} for _ in levels]
-    said = [(p, json.loads(p.with_suffix(".json").read_text())) for p in parts]
+    where: list[_Places] = [{} for _ in levels]
+    said = [(p, json.loads(p.read_text())) for p in parts]
     if sum(s["shape"][0] * s["shape"][1] for _, s in said) != job.height * job.width:
         raise ValueError("a band of the raster is missing")
-    for path, one in said:
-        for level, i, j, at, size in one["tiles"]:
-            where[level][i, j] = path, at, size
     top = target.with_suffix(".overviews")
+    streams = _stream_names(top, range(_PACKED_BY_BANDS, len(levels)))
     try:
-        with top.open("wb") as file:
-            if len(levels) > _PACKED_BY_BANDS:
-                packed = _pack_rest(said, levels, file)
-                for level, i, j, at, size in packed:
-                    where[level][i, j] = top, at, size
-        for (rows, cols), tiles in zip(levels, where, strict=True):
-            if len(tiles) != -(-rows // BLOCK) * -(-cols // BLOCK):
+        packed = _pack_rest(said, levels, streams)
+        for path, tiles in ((top, packed), *((p, s["tiles"]) for p, s in said)):
+            for level, i, j, at, size in tiles:
+                where[level][i, j] = _stream_name(path, level), at, size
+        for (rows, cols), found in zip(levels, where, strict=True):
+            if len(found) != -(-rows // BLOCK) * -(-cols // BLOCK):
                 raise ValueError("a tile of the raster is missing")
-        with target.open("wb") as out, _Sources() as sources:
-            for piece in _file(levels, where, _placing(job), sources):
-                out.write(piece)
+        with target.open("wb") as out:
+            out.write(_head(levels, where, _placing(job)))
+            out.flush()
+            for found in reversed(where):
+                for path, at, size in _stretches([found[key] for key in sorted(found)]):
+                    _append(path, at, size, out)
     finally:
-        top.unlink(missing_ok=True)
+        for path in streams.values():
+            path.unlink(missing_ok=True)
 
 
-def _pack_rest(said: list[tuple[Path, Any]], levels: list[tuple[int, int]], file: IO[bytes]) -> list[Any]:
+_Places = dict[tuple[int, int], tuple[Path, int, int]]
+"""Tile (row, col) -> file, offset and bytes of what is packed there, without what stands around it."""
+
+
+def _stream_name(path: Path, level: int) -> Path:
+    return path.with_suffix(f".{level}")
+
+
+def _stream_names(path: Path, levels: Iterable[int]) -> dict[int, Path]:
+    return {level: _stream_name(path, level) for level in levels}
+
+
+def _stretches(tiles: list[tuple[Path, int, int]]) -> Iterator[tuple[Path, int, int]]:
+    """Tiles with what stands around them, those together that follow each other in one file."""
+    path, start, end = tiles[0][0], tiles[0][1] - _LEADER, tiles[0][1] - _LEADER
+    for other, at, size in tiles:
+        if (other, at - _LEADER) != (path, end):
+            yield path, start, end - start
+            path, start = other, at - _LEADER
+        end = at + size + _TRAILER
+    yield path, start, end - start
+
+
+def _append(path: Path, at: int, size: int, out: IO[bytes]) -> None:
+    """Bytes of a file onto the end of another, by the kernel where it can: half the copying."""
+    with path.open("rb") as source:
+        target = out.fileno()
+        while size:
+            try:
+                done = os.copy_file_range(source.fileno(), target, min(size, 1 << 30), at)
+            except (AttributeError, OSError):
+                done = os.write(target, os.pread(source.fileno(), min(size, 1 << 22), at))
+            if done == 0:
+                raise ValueError(f"{path.name} broke off")
+            at, size = at + done, size - done
+
+
+def _pack_rest(
+    said: list[tuple[Path, Any]], levels: list[tuple[int, int]], streams: dict[int, Path]
+) -> list[tuple[int, int, int, int, int]]:
     """The overviews that no band could make alone, each fed by the one before."""
-    tiles = _Tiles(file)
+    if not streams:
+        return []
+    tiles = _Tiles(streams)
     first = _PACKED_BY_BANDS
     chain = _chain(tiles, first, len(levels) - first, _Box(0, 0, *levels[first]), None)
     pieces = sorted((row, col, k) for k, (_, s) in enumerate(said) for row, col, _, _ in s["rest"])
-    streams = [(p.with_suffix(".rest").open("rb"), iter(s["rest"])) for p, s in said]
+    rests = [(p.with_suffix(".rest").open("rb"), iter(s["rest"])) for p, s in said]
     try:
         # Of each band they were written from north to south.
         for _, _, k in pieces:
-            stream, boxes = streams[k]
+            stream, boxes = rests[k]
             row, col, rows, cols = next(boxes)
             values = np.frombuffer(stream.read(4 * rows * cols), np.float32)
             chain[0].add(row, col, values.reshape(rows, cols))
     finally:
-        for stream, _ in streams:
+        tiles.close()
+        for stream, _ in rests:
             stream.close()
     if not all(level.whole for level in chain):
         raise ValueError("an overview of the raster was not filled")
@@ -167,13 +212,15 @@ class _Box:
 
 
 class _Tiles:
-    """Packs tiles into a stream: ``found`` lists (level, tile row, tile column, offset, bytes)."""
+    """Packs tiles, each level into a file of its own, with the bytes that stand around each in the end.
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    ``found`` lists (level, tile row, tile column, offset of the tile itself, its bytes).
+    """
+
+    def __init__(self, streams: dict[int, Path]) -> None:
         import zstandard
 
-        self._stream = stream
-        self._at = 0
+        self._streams = {level: path.open("wb") for level, path in streams.items()}
         self._zstd = zstandard.ZstdCompressor(level=_LEVEL)
         self._values = np.empty((BLOCK, BLOCK), np.float32)
         self._planes = np.empty((BLOCK, 4 * BLOCK), np.uint8)
@@ -186,9 +233,16 @@ class _Tiles:
         self._values[:rows, :cols] = values
         _split(self._values, self._planes)
         packed = self._zstd.compress(self._planes)
-        self._stream.write(packed)
-        self.found.append((level, i, j, self._at, len(packed)))
-        self._at += len(packed)
+        stream = self._streams[level]
+        stream.write(struct.pack("<I", len(packed)))
+        self.found.append((level, i, j, stream.tell(), len(packed)))
+        stream.write(packed)
+        # Readers that fetch a tile see by this that nobody edited it.
+        stream.write(packed[-_TRAILER:])
+
+    def close(self) -> None:
+        for stream in self._streams.values():
+            stream.close()
 
 
 class _Level:
@@ -197,6 +251,9 @@ class _Level:
     def __init__(self, tiles: _Tiles, level: int, box: _Box, above: Take | None) -> None:
         self._tiles, self._level, self._box, self._above = tiles, level, box, above
         self._open: dict[int, tuple[NDArray[np.float32], int]] = {}
+        # The pages of fresh memory cost more than what is done on them.
+        self._free: list[NDArray[np.float32]] = []
+        self._half = np.empty((0, 0), np.float32)
         self._left = box.rows * box.cols
 
     @property
@@ -211,12 +268,19 @@ class _Level:
             rows = min((i + 1) * BLOCK, box.row0 + box.rows) - top
             a, b = max(row, top), min(end, top + rows)
             part = values[a - row : b - row]
-            held, got = self._open.get(i) or (np.empty((rows, box.cols), np.float32), 0)
+            held, got = self._open.get(i) or (self._room(rows), 0)
             held[a - top : b - top, col - box.col0 : col - box.col0 + values.shape[1]] = part
             self._open[i] = held, got + part.size
             if got + part.size == held.size:
                 del self._open[i]
                 self._pack(i, top, held)
+                self._free.append(held)
+
+    def _room(self, rows: int) -> NDArray[np.float32]:
+        if self._free and self._free[-1].shape[0] == rows:
+            return self._free.pop()
+        self._free.clear()
+        return np.empty((rows, self._box.cols), np.float32)
 
     def _pack(self, i: int, top: int, held: NDArray[np.float32]) -> None:
         self._left -= held.size
@@ -224,9 +288,11 @@ class _Level:
         for left in range(0, box.cols, BLOCK):
             self._tiles.add(self._level, i, (box.col0 + left) // BLOCK, held[:, left : left + BLOCK])
         if self._above is not None:
-            half = np.empty((-(-held.shape[0] // 2), -(-held.shape[1] // 2)), np.float32)
-            _halve(held, half)
-            self._above(top // 2, box.col0 // 2, half)
+            shape = -(-held.shape[0] // 2), -(-held.shape[1] // 2)
+            if self._half.shape != shape:
+                self._half = np.empty(shape, np.float32)
+            _halve(held, self._half)
+            self._above(top // 2, box.col0 // 2, self._half)
 
 
 def _chain(tiles: _Tiles, first: int, count: int, box: _Box, last: Take | None) -> list[_Level]:
@@ -289,30 +355,6 @@ def _mean(a, b, c, d):  # type: ignore[no-untyped-def]
 
 
 # -- the file ------------------------------------------------------------------------------------------
-class _Sources:
-    """The parts, each opened once."""
-
-    def __init__(self) -> None:
-        self._files: dict[Path, IO[bytes]] = {}
-
-    def __enter__(self) -> _Sources:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in self._files.values():
-            file.close()
-
-    def read(self, path: Path, at: int, size: int) -> bytes:
-        if path not in self._files:
-            self._files[path] = path.open("rb")
-        file = self._files[path]
-        file.seek(at)
-        found = file.read(size)
-        if len(found) != size:
-            raise ValueError(f"{path.name} broke off")
-        return found
-
-
 def _placing(job: Grid) -> list[tuple[int, int, bytes]]:
     """The tags (number, type, bytes) with which GDAL places this grid: it knows reference systems."""
     from rasterio.io import MemoryFile
@@ -336,44 +378,30 @@ def _placing(job: Grid) -> list[tuple[int, int, bytes]]:
     return [(tag, *found[tag]) for tag in _PLACE_TAGS if tag in found]
 
 
-def _file(
-    levels: list[tuple[int, int]],
-    where: list[dict[tuple[int, int], tuple[Path, int, int]]],
-    placing: list[tuple[int, int, bytes]],
-    sources: _Sources,
-) -> Iterator[bytes]:
-    """The bytes of the file, from its first to its last."""
-    tables = [[tiles[key] for key in sorted(tiles)] for tiles in where]
-    data = sum(size + 8 for table in tables for _, _, size in table)
-    big = data > _CLASSIC_BYTES
+def _head(
+    levels: list[tuple[int, int]], where: list[_Places], placing: list[tuple[int, int, bytes]]
+) -> bytes:
+    """All that stands before the tiles."""
+    tables = [[tiles[key][2] for key in sorted(tiles)] for tiles in where]
+    around = _LEADER + _TRAILER
+    big = sum(size + around for table in tables for size in table) > _CLASSIC_BYTES
     ghost = b"GDAL_STRUCTURAL_METADATA_SIZE=%06d bytes\n" % len(_GHOST) + _GHOST
     ghost += bytes(-len(ghost) % 8)
     start = (16 if big else 8) + len(ghost)
-    entries = [
-        _entries(rows, cols, table, placing, k)
-        for k, ((rows, cols), table) in enumerate(zip(levels, tables, strict=True))
-    ]
+    entries = [_entries(*levels[k], tables[k], placing, k) for k in range(len(levels))]
     lengths = [_directory_bytes(found, big) for found in entries]
     at = start + sum(lengths)
     offsets: list[list[int]] = [[] for _ in levels]
     for k in reversed(range(len(levels))):
-        for _, _, size in tables[k]:
-            offsets[k].append(at + 4)
-            at += size + 8
-    yield struct.pack("<2sHHHQ", b"II", 43, 8, 0, start) if big else struct.pack("<2sHI", b"II", 42, start)
-    yield ghost
-    here = start
+        for size in tables[k]:
+            offsets[k].append(at + _LEADER)
+            at += size + around
+    head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, start) if big else struct.pack("<2sHI", b"II", 42, start)
+    head += ghost
     for k, found in enumerate(entries):
-        following = here + lengths[k] if k + 1 < len(levels) else 0
-        yield _directory(found, offsets[k], here, following, big)
-        here += lengths[k]
-    for k in reversed(range(len(levels))):
-        for path, place, size in tables[k]:
-            packed = sources.read(path, place, size)
-            yield struct.pack("<I", size)
-            yield packed
-            # Readers that fetch a tile see by this that nobody edited it.
-            yield packed[-4:]
+        following = len(head) + lengths[k] if k + 1 < len(levels) else 0
+        head += _directory(found, offsets[k], len(head), following, big)
+    return head
 
 
 _SHORT, _LONG, _ASCII, _LONG8 = 3, 4, 2, 16
@@ -408,7 +436,7 @@ def _entries(
         short(322, BLOCK),
         short(323, BLOCK),
         (324, _LONG8, None),
-        long(325, *(size for _, _, size in table)),
+        long(325, *table),
         short(339, 3),
         *(placing if level == 0 else []),
         (42113, _ASCII, b"nan\0"),

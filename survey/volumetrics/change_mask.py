@@ -178,49 +178,75 @@ def _box_mean(grains, radius, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def _stands_out(line, low, out):  # type: ignore[no-untyped-def]
+    for j in range(line.size):
+        out[j] = np.uint8(abs(line[j]) > low)
+
+
+@kernel
+def _which(flags, words, where):  # type: ignore[no-untyped-def]
+    """Write to ``where`` which flags are up, looking at eight at a time; how many are."""
+    n = 0
+    for w in range(words.size):
+        if words[w] != 0:
+            for j in range(8 * w, 8 * w + 8):
+                where[n] = j
+                n += flags[j]
+    return n
+
+
+@kernel
 def _verdict(grains, smooth, before, cell_east, cell_north, low, seed, gain2, own2, own_gain2, radius, mask):  # type: ignore[no-untyped-def]
     rows, cols = smooth.shape
+    flags = np.zeros(-(-cols // 8) * 8, np.uint8)
+    words = flags.view(np.uint64)
+    where = np.empty(flags.size + 1, np.int64)
+    sloped = gain2 > 0.0 or own_gain2 > 0.0
+    none = np.full(cols, np.nan, np.float32)
     for i in range(rows):
-        line = smooth[i]
-        for j in range(cols):
+        line, cells, verdict = smooth[i], grains[i], mask[i]
+        # Most ground did not change, and costs a comparison here.
+        _stands_out(line, low, flags)
+        count = _which(flags, words, where)
+        if count == 0:
+            continue
+        upper = smooth[i - radius] if i >= radius else none
+        lower = smooth[i + radius] if i + radius < rows else none
+        iu, id_ = max(i - radius, 0), min(i + radius, rows - 1)
+        level, above, below = before[i], before[iu], before[id_]
+        for k in range(count):
+            j = where[k]
             value = line[j]
             size = abs(value)
-            if not size > low:
-                continue
             factor = 1.0
             slope2 = 0.0
-            if gain2 > 0.0 or own_gain2 > 0.0:
+            if sloped:
                 jl, jr = max(j - radius, 0), min(j + radius, cols - 1)
-                iu, id_ = max(i - radius, 0), min(i + radius, rows - 1)
-                gx = (before[i, jr] - before[i, jl]) / ((jr - jl) * cell_east) if jr > jl else 0.0
-                gy = (before[id_, j] - before[iu, j]) / ((id_ - iu) * cell_north) if id_ > iu else 0.0
+                gx = (level[jr] - level[jl]) / ((jr - jl) * cell_east) if jr > jl else 0.0
+                gy = (below[j] - above[j]) / ((id_ - iu) * cell_north) if id_ > iu else 0.0
                 slope2 = gx * gx + gy * gy
                 if slope2 != slope2:
                     slope2 = 0.0
                 factor = np.sqrt(1.0 + gain2 * slope2)
                 if not size > low * factor:
                     continue
-            sign = 1.0 if value > 0 else -1.0
-            inner = 0.0
-            for a in range(-1, 2):
-                y = i + a * radius
-                if y < 0 or y >= rows:
-                    continue
-                for b in range(-1, 2):
-                    x = j + b * radius
-                    if x < 0 or x >= cols:
-                        continue
-                    near = sign * smooth[y, x]
-                    if near > inner:
-                        inner = near
+            sign = np.float32(1.0) if value > 0 else np.float32(-1.0)
+            inner = np.float32(0.0)
+            first = j - radius if j >= radius else j
+            last = j + radius if j + radius < cols else j
+            for x in range(first, last + 1, radius):
+                near = sign * upper[x]
+                inner = near if near > inner else inner
+                near = sign * line[x]
+                inner = near if near > inner else inner
+                near = sign * lower[x]
+                inner = near if near > inner else inner
             if size < 0.52 * inner:  # just outside a straight wall it is exactly one half
-                own = np.float64(grains[i, j])
+                own = np.float64(cells[j])
                 if own * sign <= 0.0 or own * own < own2 * (1.0 + own_gain2 * slope2):
                     continue
-            if size > seed * factor:
-                mask[i, j] = 2 if value > 0 else -2
-            else:
-                mask[i, j] = 1 if value > 0 else -1
+            mark = np.int8(2) if size > seed * factor else np.int8(1)
+            verdict[j] = mark if value > 0 else -mark
 
 
 def scale_of(cell_m: float, radius_m: float) -> int:

@@ -55,13 +55,13 @@ def near_pairs(regions: Regions, gap_cells: int) -> tuple[NDArray[np.int64], NDA
     """Pairs (a < b) of regions of one sign with cells at most ``gap_cells`` apart along rows and columns."""
     runs = regions.runs
     starts = np.searchsorted(runs[:, 0], np.arange(runs[0, 0], runs[-1, 0] + 2)) if runs.size else np.zeros(1)
-    found = _near(runs, starts.astype(np.int64), regions.sign, gap_cells)
-    pairs = np.unique(found, axis=0) if found.size else np.empty((0, 2), np.int64)
-    return pairs[:, 0], pairs[:, 1]
+    pairs = np.unique(_near(runs, starts.astype(np.int64), regions.sign, gap_cells))
+    return pairs >> 32, pairs & 0xFFFFFFFF
 
 
 @kernel
 def _near(runs, starts, sign, gap):  # type: ignore[no-untyped-def]
+    """Pairs as a·2³² + b, many of them more than once."""
     out = []
     for row in range(starts.size - 1):
         for below in range(min(gap + 1, starts.size - 1 - row)):
@@ -81,8 +81,7 @@ def _near(runs, starts, sign, gap):  # type: ignore[no-untyped-def]
                             out.append(pair)
                             last = pair
                     q += 1
-    pairs = np.empty((len(out), 2), np.int64)
+    pairs = np.empty(len(out), np.int64)
     for k in range(len(out)):
-        pairs[k, 0] = out[k] >> 32
-        pairs[k, 1] = out[k] & 4294967295
+        pairs[k] = out[k]
     return pairs

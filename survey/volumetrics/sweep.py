@@ -275,8 +275,8 @@ def sweep_band(
     parts: list[_runs.Parts] = []
     coarse = blank(band, plan.coarse_block) if plan.coarse_block else None
     # A chunk with what it needs around it ends where a row of blocks ends, so that little is kept for the
-    # next; what is written away goes by whole blocks instead.
-    lead = halo + 2 if sink is None and chunk_rows > 2 * halo + 4 else 0
+    # next.
+    lead = halo + 2 if chunk_rows > 2 * halo + 4 else 0
     for chunk in chunks(band, chunk_rows, lead):
         piece = grown(chunk, plan.job, halo)
         _, a = first.rows(piece.row0, piece.row0 + piece.height)

@@ -44,7 +44,7 @@ def write(folder, job: Grid, z: np.ndarray, cuts=((0,), (0,)), pieces=(97, 211))
     for r0, r1 in itertools.pairwise(rows):
         for c0, c1 in itertools.pairwise(cols):
             band = job[r0:r1, c0:c1]
-            packer = BandPacker(folder / f"part-{len(paths)}.tiles", job, band)
+            packer = BandPacker(folder / f"part-{len(paths)}.band", job, band)
             for a in range(r0, r1, pieces[0]):
                 for b in range(c0, c1, pieces[1]):
                     here = slice(a, min(a + pieces[0], r1)), slice(b, min(b + pieces[1], c1))
@@ -142,12 +142,12 @@ def test_a_file_beyond_four_gigabytes_says_so_in_its_directories(tmp_path, monke
 
 def test_a_lost_band_or_piece_is_noticed(tmp_path):
     job, z = grid(1500, 600), heights(1500, 600)
-    packer = BandPacker(tmp_path / "part-0.tiles", job, job[:UNIT, :])
+    packer = BandPacker(tmp_path / "part-0.band", job, job[:UNIT, :])
     packer.add(job[:UNIT, :], z[:UNIT])
     packer.finish()
     with pytest.raises(ValueError, match="missing"):
         put_together([packer.path], job, tmp_path / "whole.tif")
-    packer = BandPacker(tmp_path / "part-1.tiles", job, job[UNIT:, :])
+    packer = BandPacker(tmp_path / "part-1.band", job, job[UNIT:, :])
     packer.add(job[UNIT:-1, :], z[UNIT:-1])
     with pytest.raises(ValueError, match="not filled"):
         packer.finish()

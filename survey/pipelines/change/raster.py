@@ -34,7 +34,7 @@ class PartWriter:
     """
 
     def __init__(self, folder: Path, number: int, job: Grid, band: Grid) -> None:
-        self._path = folder / f"part-{number:05d}.tiles"
+        self._path = folder / f"part-{number:05d}.band"
         self._job, self._band = job, band
 
     def __enter__(self) -> Self:
@@ -88,7 +88,7 @@ def assemble(folder: Path, job: Grid, target: Path) -> None:
 
     enter()
     try:
-        put_together(sorted(folder.glob("part-*.tiles")), job, target)
+        put_together(sorted(folder.glob("part-*.band")), job, target)
         with rasterio.open(target) as written:
             written.checksum(1, window=((job.height - 1, job.height), (0, min(job.width, 512))))
             if written.shape != job.shape:

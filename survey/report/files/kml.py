@@ -6,6 +6,7 @@ KML is WGS 84 by definition. The KMZ also holds the sites' pictures before and a
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -146,11 +147,13 @@ class _Degrees:
         return " ".join(f"{x:.8f},{y:.8f},0" for x, y in zip(lon.tolist(), lat.tolist(), strict=True))
 
 
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
 def _text(parent: Element, tag: str, text: str, *, first: int | None = None) -> Element:
     # Signs that XML cannot hold at all would make the whole file unreadable.
-    clean = "".join(c for c in text if c in "\t\n\r" or (ord(c) >= 32 and not 0xD800 <= ord(c) <= 0xDFFF))
     child = Element(tag)
-    child.text = clean
+    child.text = _NOT_XML.sub("", text)
     if first is None:
         parent.append(child)
     else:
