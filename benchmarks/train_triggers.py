@@ -28,7 +28,6 @@ from survey.imagery.triggers.classify import CLASSES, Model
 from survey.imagery.triggers.settings import TriggerSettings
 
 OUT = Path(__file__).parents[1] / "survey" / "imagery" / "triggers" / "data" / "classes.json"
-SWIR = ("swir1_nir", "swir1_nir_more", "swir2_swir1", "swir2_swir1_more")
 LEFT_OUT = ("green_red",)
 """Not every sensor has green; its absence must not need a model of its own."""
 WHEN = (1, 2, 3, 5, 8)
@@ -202,7 +201,7 @@ def fit(files: Sequence[Path]) -> None:
     if any(r["seed"] >= HELD_SEEDS for r in rows):
         sys.exit("seeds from 10000 on are kept for scoring")
     every = sorted({f for r in rows for f in r["features"]} - set(LEFT_OUT))
-    plain = [f for f in every if f not in SWIR]
+    plain = [f for f in every if "swir" not in f]
     pairs = [r for r in rows if world_of(r["regime"])[1].startswith("pair")]
     series = [r for r in rows if not world_of(r["regime"])[1].startswith("pair")]
     wanted = {

@@ -352,13 +352,18 @@ class _World:
                 how.material = str(rng.choice(ROCKS[climate]))
             how.dirt = float(np.clip(rng.normal(0.25, 0.2), 0, 0.8))
             how.takes = rng.uniform(3, 150)
-            how.first = rng.uniform(0.15, 0.8)
-            how.rough = rng.uniform(0.04, 0.18)
+            how.first = rng.uniform(0.15, 0.8) if rng.random() < 0.75 else 1.0
+            how.rough = rng.uniform(0.0, 0.18)
+            how.shift = np.exp(rng.normal(0, 0.08) + rng.normal(0, 0.03, 6))
             how.floods = rng.random() < 0.25
             how.wall = rng.uniform(0.55, 0.95)
         elif kind == "construction":
-            how.roofs = [str(rng.choice(ROOFS)) for _ in range(2)]
-            how.built = rng.uniform(0.2, 0.8)
+            how.roofs = [
+                self.of[rng.choice(ROOFS)] * np.exp(rng.normal(0, 0.2) + rng.normal(0, 0.04, 6))
+                for _ in range(2)
+            ]
+            how.built = rng.uniform(0.2, 0.8) if rng.random() < 0.7 else 1.0
+            how.level = np.exp(rng.normal(0.1, 0.08))
             how.takes = rng.uniform(20, 150)
             how.block = int(rng.integers(3, 9))
         elif kind == "burn":
@@ -368,11 +373,11 @@ class _World:
             how.digs = rng.uniform(0, 25)
         elif kind == "field use":
             how.way = str(rng.choice(["fallow", "level", "plough", "straw"]))
-            how.lasts = rng.uniform(25, 150)
+            how.lasts, how.tone = rng.uniform(25, 150), np.exp(rng.normal(0, 0.08))
         elif kind == "road":
             how.cover = str(rng.choice(["asphalt", "murram", "concrete"]))
         elif kind == "clearing":
-            how.regrows = rng.uniform(100, 600)
+            how.regrows, how.fresh = rng.uniform(100, 600), np.exp(rng.normal(0.05, 0.10))
 
     # -- one day -------------------------------------------------------------------------------------------
     def ground(self, day: int) -> Array:
@@ -456,7 +461,7 @@ class _World:
         of = self.of
         if kind == "pit":
             dug = self.open_part(mask, how, age)
-            floor = of[how.material] * (1 - how.dirt) + bare * how.dirt
+            floor = of[how.material] * how.shift * (1 - how.dirt) + bare * how.dirt
             out[dug] = (floor * darker**0.7 * np.exp(how.rough / 0.06 * self.grain)[..., None])[dug]
             inner = ndimage.distance_transform_edt(dug)
             sunless = dug & (inner * self.fine_m < 6) & (np.roll(dug, (4, 3), (0, 1)) == 0)
@@ -465,13 +470,13 @@ class _World:
                 out[dug & (inner > 0.5 * inner.max())] = of["muddy water"]
         elif kind == "construction":
             built = min(how.built, age / how.takes)
-            out[mask] = bare[mask] * 1.12
+            out[mask] = bare[mask] * how.level
             side = self.side
             blocks = np.random.default_rng(int(how.takes * 1e6)).random((side // how.block + 1,) * 2)
             blocks = np.kron(blocks, np.ones((how.block, how.block)))[:side, :side]
             for k, roof in enumerate(how.roofs):
                 part = mask & (blocks < built) & ((blocks * 97 % 1 < 0.5) == bool(k))
-                out[part] = of[roof]
+                out[part] = roof
         elif kind == "burn":
             share = how.strength * math.exp(-age / how.fades)
             out[mask] = share * of["char"] + (1 - share) * out[mask]
@@ -486,10 +491,10 @@ class _World:
         elif kind == "field use":
             if age < how.lasts:
                 scale = {"fallow": 1.0, "level": 1.12, "plough": 0.82, "straw": 1.0}[how.way]
-                out[mask] = of["straw"] if how.way == "straw" else bare[mask] * scale
+                out[mask] = of["straw"] if how.way == "straw" else bare[mask] * scale * how.tone
         elif kind == "clearing":
             back = min(0.6, age / how.regrows) * lush
-            out[mask] = back * of["grass"] + (1 - back) * (0.15 * of["straw"] + 0.85 * bare[mask])
+            out[mask] = back * of["grass"] + (1 - back) * (0.15 * of["straw"] + 0.85 * how.fresh * bare[mask])
 
     # -- as the sensor sees it -----------------------------------------------------------------------------
     def series(self) -> SimpleNamespace:
@@ -551,8 +556,10 @@ class _World:
         rng, cells = self.rng, self.plan.cells
         thick, shade = np.zeros((cells, cells)), np.zeros((cells, cells))
         monsoon = 165 < (self.doy + day) % 365 < 275
-        if not self.plan.pair and rng.random() < overcast * (1.6 if monsoon else 0.7):
-            share = min(0.85, rng.exponential(0.3))
+        # A pair is chosen for its clear sky, but not by somebody who looks at every corner.
+        often = 0.4 if self.plan.pair else overcast * (1.6 if monsoon else 0.7)
+        if rng.random() < often:
+            share = min(0.10, rng.exponential(0.03)) if self.plan.pair else min(0.85, rng.exponential(0.3))
             level = fractal(rng, cells, rng.uniform(8, 60), 5)
             thick = np.clip((level - np.quantile(level, 1 - share)) / rng.uniform(0.2, 0.8), 0, 1)
             drop = rng.integers(4, 25), rng.integers(-20, 20)
