@@ -33,6 +33,15 @@ def write_all(run_dir: Path, record: Record | None = None, options: ReportOption
 
     run = open_run(Path(run_dir), record)
     options = options or ReportOptions.of_record(run.record)
+    if run.record.command == "check":
+        from survey.report.submission import write_submission
+
+        kinds = tuple(kind for kind in ("html", "pdf") if kind in options.formats)
+        return write_submission(run.path, run.record, kinds, options)
+    if run.record.triggers is not None:
+        from survey.report.digest import write_digest
+
+        return write_digest(run.path, run.record, options.language)
     written: list[str] = []
     for name in FORMATS:
         if name in options.formats:

@@ -226,7 +226,7 @@ def site_cards(record: Record, words: Words, numbers: Numbers) -> list[dict[str,
             (words("sites.distance"), _where(s, words, numbers)),
             (words("sites.base"), words.named("base", s.base)),
             (words("sites.confidence"), _sure(numbers, s.confidence)),
-            (words("sites.why"), s.why),
+            (words("sites.why"), numbers.said(s.why)),
         ]
         if s.lease_id:
             rows.append((words("sites.lease_id"), s.lease_id))
@@ -261,7 +261,7 @@ def _where(s: Site, words: Words, numbers: Numbers) -> str:
     return text + (words("sites.pillar", name=s.nearest_pillar) if s.nearest_pillar else "")
 
 
-def finding_table(record: Record, words: Words) -> list[dict[str, Any]]:
+def finding_table(record: Record, words: Words, numbers: Numbers) -> list[dict[str, Any]]:
     """Findings, the grave ones first; within a verdict in the record's order."""
     order = (
         "breaches",
@@ -274,14 +274,14 @@ def finding_table(record: Record, words: Words) -> list[dict[str, Any]]:
     rows = [
         {
             "id": f.id,
-            "rule": f.rule,
-            "citation": f.citation,
+            "rule": numbers.said(f.rule),
+            "citation": numbers.said(f.citation),
             "verdict": f.verdict,
             "verdict_text": words.named("verdict", f.verdict),
-            "observed": _quantity(f.observed, f.unit),
-            "limit": _quantity(f.limit, f.unit),
-            "message": f.message,
-            "mend": f.mend or "",
+            "observed": quantity(f.observed, f.unit, numbers),
+            "limit": quantity(f.limit, f.unit, numbers),
+            "message": numbers.said(f.message),
+            "mend": numbers.said(f.mend),
             "grade": "" if f.grade is None or "[grade" in f.citation else f.grade,
             "subject": f.subject or "",
         }
@@ -300,12 +300,13 @@ def dismissed_summary(record: Record, words: Words, numbers: Numbers) -> str:
     return words("dismissed.summary", count=numbers.plain(len(record.dismissed), 0), parts=parts)
 
 
-def _quantity(value: str | None, unit: str | None) -> str:
+def quantity(value: str | None, unit: str | None, numbers: Numbers) -> str:
+    """What a finding observed or asks, with its unit; words, where nothing was measured, have none."""
     if value is None:
         return ""
-    # Where nothing was measured the value is words, and words have no unit.
     bare = not unit or unit == "date" or not value.rstrip(")").endswith(tuple("0123456789"))
-    return value if bare else f"{value}\u202f{unit}"
+    text = numbers.said(value)
+    return text if bare else f"{text}\u202f{numbers.words.named('unit', unit)}"
 
 
 def picture_title(picture: Picture, words: Words, numbers: Numbers) -> str:
@@ -366,13 +367,13 @@ def methods(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, l
                 value=numbers.plain(term.value, _places(term.sigma), sign=True),
                 sigma=numbers.plain(term.sigma, _places(term.sigma)),
                 unit=term.unit,
-                why=term.why,
+                why=numbers.said(term.why),
             )
             for term in a.terms
         ]
         if a.tied_to_checkpoints:
             lines.append(words("method.checkpoints"))
-        lines += [note.message for note in a.notes]
+        lines += [numbers.said(note.message) for note in a.notes]
         found.append((words("method.align_head"), lines))
     e = record.error
     if e is not None:
@@ -405,7 +406,7 @@ def methods(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, l
             words("method.colours"),
         ]
         found.append((words("method.drawing_head"), lines))
-    notes = [note.message for note in record.notes]
+    notes = [numbers.said(note.message) for note in record.notes]
     if notes:
         found.append((words("method.notes"), notes))
     return found
@@ -429,7 +430,7 @@ def source_table(record: Record, words: Words, numbers: Numbers) -> Table:
             Cell(s.path),
             Cell(numbers.plain(s.bytes, 0)),
             Cell(s.crs or ""),
-            Cell(s.height or ""),
+            Cell(numbers.said(s.height)),
             Cell(s.sha256),
         ]
         for s in record.sources
@@ -443,7 +444,7 @@ def survey_table(record: Record, words: Words, numbers: Numbers) -> list[dict[st
             "date": numbers.date(str(s.get("date") or "")),
             "kind": words.named("survey_kind", str(s.get("kind") or "")),
             "filed": numbers.date(str(s["filed"])) if s.get("filed") else words("not_given"),
-            "height": str(s.get("height") or words("not_given")),
+            "height": numbers.said(str(s["height"])) if s.get("height") else words("not_given"),
         }
         for s in record.surveys
     ]

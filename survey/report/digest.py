@@ -92,6 +92,13 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 
 
+def said(language: str, text: str | None) -> str:
+    """What the record says, in the digest's language."""
+    from survey.report.words import Words
+
+    return Words("hi" if language == "hi" else "en").said(text or "")
+
+
 def say(language: str, key: str, **values: object) -> str:
     return WORDS[key][1 if language == "hi" else 0].format(**values)
 
@@ -194,14 +201,14 @@ def _entry(t: dict[str, Any], near: dict[str, Any] | None, since: str, language:
         say(language, t["state"]),
         _STATE_SIGN[t["state"]],
         _STATE_COLOUR[t["state"]],
-        t["class"],
+        said(language, t["class"]),
         f"{t['probability']:.0%}",
         where,
         hectares(t["area_m2"]),
         hectares(t["certain_area_m2"]),
         f"{t['first_seen']} – {t['last_seen']}",
         f"{t['detections']}/{t['observations']}",
-        tuple(t["reasons"]),
+        tuple(said(language, reason) for reason in t["reasons"]),
         trips,
         t.get("chip"),
         fresh,
@@ -258,7 +265,11 @@ def scene_rows(record: Record, language: str) -> list[tuple[str, str, str]]:
     """(date, used or why not, clear share), the latest first."""
     out = []
     for s in reversed((record.triggers or {}).get("scenes", [])):
-        used = say(language, "used") if s["usable"] else f"{say(language, 'not_used')}: {s['why']}"
+        used = (
+            say(language, "used")
+            if s["usable"]
+            else f"{say(language, 'not_used')}: {said(language, s['why'])}"
+        )
         out.append((s["date"], used, f"{s['clear_share']:.0%}"))
     return out
 
@@ -364,8 +375,10 @@ def _common(folder: Path, record: Record, language: str) -> dict[str, Any]:
         "dismissed": say(
             language, "dismissed", n=len(section.get("dismissed", [])) + section.get("dismissed_more", 0)
         ),
-        "doubtful": challans.get("doubtful", []),
-        "notes": [f"{n.message}" for n in record.notes if n.severity != "info"],
+        "doubtful": [
+            {**d, "why": [said(language, why) for why in d["why"]]} for d in challans.get("doubtful", [])
+        ],
+        "notes": [said(language, n.message) for n in record.notes if n.severity != "info"],
         "words": {key: say(language, key) for key, (text, _) in WORDS.items() if "{" not in text},
     }
 

@@ -147,7 +147,8 @@ def map_data(run: RunFolder, words: Words, numbers: Numbers) -> dict[str, Any]:
         ],
         "dismissed": [
             {
-                "title": f"{row['id']}: {words.named('reason', str(row['reason']))}. {row['why']}",
+                "title": f"{row['id']}: {words.named('reason', str(row['reason']))}. "
+                f"{numbers.said(str(row['why']))}",
                 "rings": _rings(row["geometry"], east, north),
             }
             for row in run.layer("dismissed").rows()
@@ -275,7 +276,7 @@ def render_html(run: RunFolder, options: ReportOptions) -> str:
         sites=content.site_table(record, words, numbers),
         cards=content.site_cards(record, words, numbers),
         chips=chips,
-        findings=content.finding_table(record, words),
+        findings=content.finding_table(record, words, numbers),
         methods=content.methods(run, words, numbers),
         sources=content.source_table(record, words, numbers),
         surveys=content.survey_table(record, words, numbers),
@@ -296,7 +297,7 @@ def render_html(run: RunFolder, options: ReportOptions) -> str:
         leaflet_css=Markup(_static("leaflet/leaflet.css")),
         css=Markup(_static("report.css")),
         js=Markup(_static("report.js")),
-        font=Markup(_font_face(options.language)),
+        font=Markup(font_face(options.language)),
     )
 
 
@@ -304,7 +305,7 @@ def _static(name: str) -> str:
     return (_STATIC / name).read_text(encoding="utf-8")
 
 
-def _font_face(language: str) -> str:
+def font_face(language: str) -> str:
     """Devanagari comes with the page: not every machine has it. Latin takes the machine's own font."""
     import base64
 

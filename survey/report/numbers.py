@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import date
 
@@ -115,3 +116,23 @@ class Numbers:
 
     def longitude(self, degrees: float | None) -> str:
         return self.words("not_given") if degrees is None or math.isnan(degrees) else dms(degrees, "E", "W")
+
+    def said(self, text: str | None) -> str:
+        """A sentence of the record in this language, its large numbers in the chosen grouping."""
+        if not text:
+            return ""
+        told = self.words.said(text)
+        return _regrouped(told) if self.indian else told
+
+
+_LARGE = re.compile(r"(?<![\d.,\w])\d{1,3}(?:,\d{3})+(?![\d,]|\.\w*[a-zA-Z])")
+_QUOTED = re.compile(r"(\"[^\"]*\"|“[^”]*”)")
+
+
+def _regrouped(text: str) -> str:
+    """Thousands in Indian grouping, outside quotation marks: 1,234,567 is 12,34,567."""
+    parts = _QUOTED.split(text)
+    return "".join(
+        part if k % 2 else _LARGE.sub(lambda m: grouped(m[0].replace(",", ""), indian=True), part)
+        for k, part in enumerate(parts)
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 
 import jsonschema
 import pypdfium2
@@ -21,7 +20,8 @@ from survey.pipelines.progress import NullProgress
 from survey.record import json_schema
 from survey.record_assess import Assessment
 from survey.report.gpkg import layer_names, read_layer
-from survey.report.sheet.words import SheetWords, sentences, table
+from survey.report.sheet.words import table
+from survey.report.words import Words
 
 MONEY = """
 royalty_rate_inr_t = 80.0
@@ -184,21 +184,6 @@ def test_points_only_in_hindi(tmp_path):
     assert "EPSG:32643" in text
 
 
-def test_sentences_of_the_record_are_said_in_hindi():
-    hindi, english = SheetWords("hi"), SheetWords("en")
-    for pattern, other in sentences():
-        # Each sentence with values that could be mistaken for others, said with all of them kept.
-        names = sorted(pattern.groupindex)
-        text = re.sub(r"\\(.)", r"\1", re.sub(r"\(\?P<(\w+)>\.\+\?\)", r"<\1>", pattern.pattern))
-        said = hindi.said(text)
-        assert said != text
-        assert not re.search(r"[a-z]{4}", re.sub(r"<\w+>", "", said))
-        assert all(f"<{name}>" in said for name in names)
-        assert english.said(text) == text
-        assert set(re.findall(r"\{(\w+)\}", other)) == set(names)
-    assert hindi.said("An officer's own words") == "An officer's own words"
-
-
 def test_what_measuring_says_is_on_the_list():
     """The sentences that the rooms write, from where they are written."""
     from survey.volumetrics.material import Bounds, Material, settle_fractions
@@ -215,7 +200,7 @@ def test_what_measuring_says_is_on_the_list():
     texts = [*said, *(line for t in settle_overlaps(boxes) for line in t.counted)]
     assert len(texts) >= 2
     for text in texts:
-        assert SheetWords("hi").said(text) != text
+        assert Words("hi").said(text) != text
 
 
 def test_all_words_stand_in_both_languages():

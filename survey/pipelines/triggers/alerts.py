@@ -275,7 +275,8 @@ def _reasons(
     at = at[at >= 0]
     distance, rarity = float(middle(support.distance[at])), float(middle(support.log10_p[at]))
     out = [
-        f"its spectrum was not seen here in {history_looks} earlier scene{'s' * (history_looks != 1)}: "
+        f"its spectrum was not seen here in {history_looks} earlier "
+        f"{'scene' if history_looks == 1 else 'scenes'}: "
         f"{distance:.1f} σ from the nearest, p = {10**rarity:.2g}",
         f"detected in {len(track.hits)} of {len(track.looks)} clear looks since {dates[track.first]}",
     ]

@@ -172,7 +172,7 @@ def compare_orthos(
     days = {p.day for p in pictures}
     if len(days) < 2:
         raise InputRefused(
-            f"there are orthomosaics of {len(days)} day{'s' * (len(days) != 1)} that can be used",
+            f"there are orthomosaics of {len(days)} {'day' if len(days) == 1 else 'days'} that can be used",
             expected="two days",
             mend="New bare ground shows between two pictures." + "".join(f" {n.message}" for n in notes[:2]),
         )

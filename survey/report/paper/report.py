@@ -82,7 +82,7 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
         "site_rows": _table(sites)["rows"] if sites else [],  # type: ignore[index]
         "dismissed": _dismissed(record, words, numbers),
         "sections": [views[s.name] for s in sections if s.kind != "site" and s.name in views],
-        "findings": _findings(record, words),
+        "findings": _findings(record, words, numbers),
         "methods": content.methods(run, words, numbers),
         "charts": [
             {"drawing": chart, "title": svg.title}
@@ -182,7 +182,7 @@ def _dismissed(record: Any, words: Words, numbers: Numbers) -> dict[str, Any] | 
         [
             d.id,
             words.named("reason", d.reason),
-            d.why,
+            numbers.said(d.why),
             words.named("zone", d.zone),
             numbers.plain(d.area_m2, 0),
             numbers.volume(d.cut_m3),
@@ -194,9 +194,9 @@ def _dismissed(record: Any, words: Words, numbers: Numbers) -> dict[str, Any] | 
     return {"heads": heads, "rows": rows, "more": words("dismissed.more", n=left) if left else ""}
 
 
-def _findings(record: Any, words: Words) -> list[dict[str, str]]:
+def _findings(record: Any, words: Words, numbers: Numbers) -> list[dict[str, str]]:
     rows = []
-    for f in content.finding_table(record, words):
+    for f in content.finding_table(record, words, numbers):
         measured = [f"{words(f'findings.{key}')}: {f[key]}" for key in ("observed", "limit") if f[key]]
         grade = f" · {words('findings.grade', grade=f['grade'])}" if f["grade"] else ""
         rows.append(

@@ -109,7 +109,7 @@ def sheet_pdf(run: RunFolder, a: Assessment, options: ReportOptions) -> bytes:
         "tried": say.tried(),
         "doubts": say.doubts(),
         "remarks": [
-            *(words.said(text) for text in (*a.counted, *a.remarks)),
+            *(numbers.said(text) for text in (*a.counted, *a.remarks)),
             *([a.form.remarks] if a.form.remarks else []),
         ],
         "more": say.more(),
@@ -393,12 +393,12 @@ class _Say:
             "portions": portions,
             "rows": rows,
             "missing": missing,
-            "remarks": [self.w.said(text) for text in w.remarks],
+            "remarks": [self.n.said(text) for text in w.remarks],
         }
 
     def _lacking(self, what: str) -> str:
         named = self.w.named("missing", what)
-        return self.w.said(what) if named == what else named
+        return self.n.said(what) if named == what else named
 
     def _law(self, citation: str) -> str:
         # A clause of the rules themselves needs no grade; one that rests on less is shown with it.
@@ -448,7 +448,7 @@ class _Say:
         for t in a.base.tried:
             name = self.w.named("base", t.method)
             if t.why_not is not None:
-                rows.append([name, self.w("how.not", why=self.w.said(t.why_not)), "", ""])
+                rows.append([name, self.w("how.not", why=self.n.said(t.why_not)), "", ""])
                 continue
             chosen = f" ({self.w('how.chosen')})" if t.method == a.base.method else ""
             rows.append(
@@ -476,7 +476,7 @@ class _Say:
                 lon=n.longitude(p.lon),
                 east=f"{p.east_m:.1f}",
                 north=f"{p.north_m:.1f}",
-                why=self.w.said(p.why),
+                why=self.n.said(p.why),
             )
             for p in self.a.measure_more
         ]

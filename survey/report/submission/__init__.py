@@ -15,6 +15,10 @@ from typing import Any
 from survey.errors import OutputError
 from survey.law.finding import severity
 from survey.record import Finding, Record
+from survey.report.content import quantity
+from survey.report.numbers import Numbers
+from survey.report.options import ReportOptions
+from survey.report.words import Words
 
 _MOST_INLINE_BYTES = 4_000_000
 
@@ -29,25 +33,19 @@ class Group:
     rows: list[dict[str, Any]]
 
 
-_GROUPS = (
-    ("breach", "Breaches", "What a rule asks and the filing does not have."),
-    (
-        "flag",
-        "Flags, for a person to weigh",
-        "Signs that a file may not be what it is said to be. A flag is evidence, not a conclusion: "
-        "harmless causes "
-        "are named with each.",
-    ),
-    ("open", "Too close to call", "The limit lies inside the 95 % interval of what was measured."),
-    ("unmeasured", "Not measured", "The filing does not hold what it takes to judge these."),
-    ("exempt", "Exempt, for review", "Not judged automatically; a person decides."),
-    ("unspecified", "Not specified", "No rule that was found sets a limit; what was observed is stated."),
-    ("complies", "Complies", "What was asked and found, and tests that saw nothing."),
-)
+_KINDS = ("breach", "flag", "open", "unmeasured", "exempt", "unspecified", "complies")
+"""The groups in the order in which they are read."""
 
 
-def write_submission(run_dir: Path, record: Record, formats: tuple[str, ...] = ("html", "pdf")) -> list[str]:
+def write_submission(
+    run_dir: Path,
+    record: Record,
+    formats: tuple[str, ...] = ("html", "pdf"),
+    options: ReportOptions | None = None,
+) -> list[str]:
     """Write ``report.html`` and ``report.pdf`` into a run folder; the names of those written.
+
+    ``options``: language and grouping; those of the record's job if not given.
 
     Raises
     ------
@@ -58,7 +56,9 @@ def write_submission(run_dir: Path, record: Record, formats: tuple[str, ...] = (
     for kind in formats:
         name = f"report.{kind}"
         content = (
-            render_html(run_dir, record).encode("utf-8") if kind == "html" else render_pdf(run_dir, record)
+            render_html(run_dir, record, options).encode("utf-8")
+            if kind == "html"
+            else render_pdf(run_dir, record, options)
         )
         target = run_dir / name
         try:
@@ -69,6 +69,11 @@ def write_submission(run_dir: Path, record: Record, formats: tuple[str, ...] = (
             raise OutputError(f"cannot be written ({error.strerror or error})", file=target) from error
         written.append(name)
     return written
+
+
+def _numbers(record: Record, options: ReportOptions | None) -> Numbers:
+    chosen = options or ReportOptions.of_record(record)
+    return Numbers(Words(chosen.language), chosen.indian_digits)
 
 
 # -- content
@@ -92,132 +97,176 @@ def _kind(finding: Finding) -> str:
     }[finding.verdict]
 
 
-def _with_unit(value: str | None, unit: str | None) -> str:
-    if not value:
-        return "–"
-    numeric = unit and any(ch.isdigit() for ch in value)
-    return f"{value}\u202f{unit}" if numeric else value
+def _shown(value: str | None, unit: str | None, numbers: Numbers) -> str:
+    return quantity(value, unit, numbers) if value else "–"
 
 
-def row_of(finding: Finding) -> dict[str, Any]:
+def row_of(finding: Finding, numbers: Numbers) -> dict[str, Any]:
     """A finding as a report shows it."""
+    flag, words = flag_of(finding), numbers.words
     return {
         "id": finding.id,
         "kind": _kind(finding),
-        "flag": flag_of(finding),
-        "verdict": finding.verdict,
-        "citation": finding.citation,
-        "grade": finding.grade or "",
-        "sentence": finding.sentence or "",
-        "observed": _with_unit(finding.observed, finding.unit),
-        "required": _with_unit(finding.limit, finding.unit),
-        "message": finding.message,
-        "mend": finding.mend or "",
-        "causes": list(finding.evidence.get("harmless_causes") or []),
+        "flag": flag,
+        "badge": words("submission.badge", strength=words.named("submission.strength", flag))
+        if flag
+        else words.named("verdict", finding.verdict),
+        "citation": numbers.said(finding.citation),
+        "sentence": numbers.said(finding.sentence),
+        "observed": _shown(finding.observed, finding.unit, numbers),
+        "required": _shown(finding.limit, finding.unit, numbers),
+        "message": numbers.said(finding.message),
+        "mend": numbers.said(finding.mend),
     }
 
 
-def groups(record: Record) -> list[Group]:
+def groups(record: Record, numbers: Numbers) -> list[Group]:
     """Findings in the order in which they are read; empty groups are left out."""
     ordered = sorted(record.findings, key=lambda f: severity(f.verdict, flag_of(f)))
-    rows = [row_of(f) for f in ordered]
+    rows = [row_of(f, numbers) for f in ordered]
+    words = numbers.words
     return [
-        Group(title, says, kind, [r for r in rows if r["kind"] == kind])
-        for kind, title, says in _GROUPS
+        Group(
+            words(f"submission.{kind}"),
+            words(f"submission.{kind}_says"),
+            kind,
+            [r for r in rows if r["kind"] == kind],
+        )
+        for kind in _KINDS
         if any(r["kind"] == kind for r in rows)
     ]
 
 
-def headline(record: Record) -> str:
+def headline(record: Record, words: Words) -> str:
     """One sentence: how many breaches, flags and open questions."""
-    counts = {g.kind: len(g.rows) for g in groups(record)}
-    breaches, flags = counts.get("breach", 0), counts.get("flag", 0)
-    unsure = counts.get("open", 0) + counts.get("unmeasured", 0)
-    first = (
-        "No breach was found" if not breaches else f"{breaches} breach{'es' if breaches > 1 else ''} found"
-    )
-    return (
-        f"{first}; {flags or 'no'} flag{'' if flags == 1 else 's'} for a person to weigh; "
-        f"{unsure} {'point' if unsure == 1 else 'points'} could not be settled."
+    counts = dict.fromkeys(_KINDS, 0)
+    for finding in record.findings:
+        counts[_kind(finding)] += 1
+
+    def counted(key: str, n: int, none: bool) -> str:
+        if n == 0 and none:
+            return words(f"submission.{key}_none")
+        return words(f"submission.{key}_one") if n == 1 else words(f"submission.{key}", n=n)
+
+    unsure = counts["open"] + counts["unmeasured"]
+    return "; ".join(
+        (
+            counted("breaches", counts["breach"], none=True),
+            counted("flags", counts["flag"], none=True),
+            counted("unsettled", unsure, none=False),
+        )
     )
 
 
-def facts(record: Record) -> list[tuple[str, str]]:
+def facts(record: Record, words: Words) -> list[tuple[str, str]]:
     """Whose filing it is and what was judged."""
     mine, checks = record.mine, record.checks or {}
     last = record.surveys[-1] if record.surveys else {}
     head = record.job.get("job")
     delivered = head.get("delivery") if isinstance(head, dict) else None
+    regime = checks.get("regime", "")
     rows = [
-        ("Filing", str(record.job.get("id", ""))),
-        ("Delivered as", delivered if isinstance(delivered, str) else None),
-        ("Mine", mine.get("name")),
-        ("Lessee", mine.get("lessee")),
-        ("Mineral", mine.get("mineral")),
-        ("Lease", mine.get("lease_no")),
-        (
-            "IBM registration, mine code",
-            ", ".join(filter(None, (mine.get("ibm_registration"), mine.get("mine_code")))),
-        ),
-        (
-            "Village, tahsil, district, state",
-            ", ".join(filter(None, (mine.get(k) for k in ("village", "tahsil", "district", "state")))),
-        ),
-        ("Survey", last.get("date") or "day not stated"),
-        ("Filed", last.get("filed") or "not stated"),
-        ("Judged as of", checks.get("judged_on")),
-        (
-            "Law",
-            {"mcdr": "MCDR 2017", "rajasthan": "Rajasthan Minor Mineral Concession Rules 2017"}.get(
-                checks.get("regime", "")
-            ),
-        ),
+        ("filing", str(record.job.get("id", ""))),
+        ("delivered", delivered if isinstance(delivered, str) else None),
+        ("mine", mine.get("name")),
+        ("lessee", mine.get("lessee")),
+        ("mineral", mine.get("mineral")),
+        ("lease", mine.get("lease_no")),
+        ("codes", ", ".join(filter(None, (mine.get("ibm_registration"), mine.get("mine_code"))))),
+        ("place", ", ".join(filter(None, (mine.get(k) for k in ("village", "tahsil", "district", "state"))))),
+        ("survey", last.get("date") or words("submission.day_unknown")),
+        ("filed", last.get("filed") or words("submission.not_stated")),
+        ("judged", checks.get("judged_on")),
+        ("law", words(f"submission.law.{regime}") if regime in ("mcdr", "rajasthan") else None),
     ]
-    return [(name, str(value)) for name, value in rows if value]
+    return [(words(f"submission.{name}"), str(value)) for name, value in rows if value]
 
 
-def duties(record: Record) -> list[str]:
+def duties(record: Record, numbers: Numbers) -> list[str]:
     """The decision which duty applies, with its reasons."""
-    said = []
+    told = []
     for duty in (record.checks or {}).get("duties", []):
         if duty["applies"] is None and duty["id"] not in _YEARLY:
             continue  # no plan and no letter of intent were stated
         word = {True: "applies", False: "does not apply", None: "cannot be told"}[duty["applies"]]
         if duty["waived_by"]:
             word = "is waived"
-        said.append(f"{duty['name'].capitalize()} ({duty['citation']}) {word}: {'; '.join(duty['reasons'])}.")
-    return said
+        name = duty["name"][:1].upper() + duty["name"][1:]
+        told.append(numbers.said(f"{name} ({duty['citation']}) {word}: {'; '.join(duty['reasons'])}."))
+    return told
 
 
 _YEARLY = ("mcdr.34A.1", "mcdr.34A.2", "rajasthan.28.dd")
 
-_GRADES = (
-    ("A", "the text of the rules"),
-    ("B", "press, judgments or a standard that no rule adopts"),
-    ("C", "a secondary reproduction; the original was not seen"),
-    ("P", "this program's own test; no rule asks for it, and none can be breached"),
-)
+
+def _grades(words: Words) -> list[tuple[str, str]]:
+    return [(words("submission.grade", letter=g), words(f"submission.grade.{g}")) for g in "ABCP"]
 
 
-def _pictures(run_dir: Path, record: Record) -> list[dict[str, str]]:
+def _pictures(run_dir: Path, record: Record, numbers: Numbers) -> list[dict[str, str]]:
     found = []
     for picture in (record.checks or {}).get("pictures", []):
         path = run_dir / picture["file"]
         if path.is_file() and path.stat().st_size <= _MOST_INLINE_BYTES:
-            found.append({**picture, "path": str(path)})
+            told = {key: numbers.said(picture[key]) for key in ("title", "legend")}
+            found.append({**picture, **told, "path": str(path)})
     return found
 
 
-def _sources(record: Record) -> list[tuple[str, str, str, str]]:
-    return [(s.role, s.survey or "", s.path, s.sha256) for s in record.sources]
+def _sources(record: Record, words: Words) -> list[tuple[str, str, str, str]]:
+    return [(words.named("role", s.role), s.survey or "", s.path, s.sha256) for s in record.sources]
+
+
+def _title(record: Record, words: Words) -> str:
+    return words("submission.title", id=record.job.get("id") or words("submission.no_id"))
+
+
+_LABELS = (
+    "observed",
+    "required",
+    "mend",
+    "clause",
+    "finding",
+    "pictures",
+    "notes",
+    "files",
+    "role",
+    "survey",
+    "file",
+    "grades",
+    "tables",
+    "software",
+    "reviewed",
+    "seal",
+)
+
+
+def _common(record: Record, numbers: Numbers) -> dict[str, Any]:
+    """What page and paper share."""
+    words = numbers.words
+    return {
+        "language": words.language,
+        "title": _title(record, words),
+        "headline": headline(record, words),
+        "facts": [list(row) for row in facts(record, words)],
+        "duties": duties(record, numbers),
+        "notes": [numbers.said(n.message) for n in record.notes if n.severity != "info"],
+        "sources": [list(row) for row in _sources(record, words)],
+        "grades": [list(row) for row in _grades(words)],
+        "words": {key: words(f"submission.{key}") for key in _LABELS},
+    }
 
 
 # -- HTML
 # ------------------------------------------------------------------------------------------------------
-def render_html(run_dir: Path, record: Record) -> str:
+def render_html(run_dir: Path, record: Record, options: ReportOptions | None = None) -> str:
     """The page: one file, no network, everything that came from outside escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
 
+    from survey.report.html import font_face
+
+    numbers = _numbers(record, options)
     home = files("survey.report.submission")
 
     def load(name: str) -> str:
@@ -236,29 +285,26 @@ def render_html(run_dir: Path, record: Record) -> str:
             "legend": p["legend"],
             "uri": "data:image/png;base64," + base64.b64encode(Path(p["path"]).read_bytes()).decode("ascii"),
         }
-        for p in _pictures(run_dir, record)
+        for p in _pictures(run_dir, record, numbers)
     ]
     return environment.get_template("submission.html").render(
-        title=f"Check of {record.job.get('id', 'a filing')}",
-        headline=headline(record),
-        facts=facts(record),
-        duties=duties(record),
-        groups=groups(record),
+        **_common(record, numbers),
+        t=numbers.words,
+        font=Markup(font_face(numbers.words.language)),
+        groups=groups(record, numbers),
         pictures=pictures,
-        notes=[n for n in record.notes if n.severity != "info"],
-        sources=_sources(record),
         software=sorted(record.software.items()),
         tables=sorted((record.checks or {}).get("law_tables", {}).items()),
-        grades=_GRADES,
     )
 
 
 # -- PDF
 # -------------------------------------------------------------------------------------------------------
-def render_pdf(run_dir: Path, record: Record) -> bytes:
+def render_pdf(run_dir: Path, record: Record, options: ReportOptions | None = None) -> bytes:
     """The same on A4, for the file and for signature."""
     from survey.report.paper.typeset import Drawings, typeset
 
+    numbers = _numbers(record, options)
     drawings = Drawings()
     pictures = [
         {
@@ -266,22 +312,16 @@ def render_pdf(run_dir: Path, record: Record) -> bytes:
             "legend": p["legend"],
             "file": drawings.picture(Path(p["file"]).name, Path(p["path"]).read_bytes()),
         }
-        for p in _pictures(run_dir, record)
+        for p in _pictures(run_dir, record, numbers)
     ]
     data = {
-        "title": f"Check of {record.job.get('id', 'a filing')}",
+        **_common(record, numbers),
         "author": "mine-survey",
-        "language": "en",
-        "headline": headline(record),
-        "facts": [list(row) for row in facts(record)],
-        "duties": duties(record),
         "groups": [
-            {"title": g.title, "says": g.says, "kind": g.kind, "rows": g.rows} for g in groups(record)
+            {"title": g.title, "says": g.says, "kind": g.kind, "rows": g.rows}
+            for g in groups(record, numbers)
         ],
         "pictures": pictures,
-        "notes": [n.message for n in record.notes if n.severity != "info"],
-        "sources": [list(row) for row in _sources(record)],
-        "grades": [list(row) for row in _GRADES],
         "version": record.software.get("mine-survey", ""),
     }
     return typeset(files("survey.report.submission").joinpath("submission.typ"), data, drawings)

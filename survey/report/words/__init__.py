@@ -32,6 +32,14 @@ class Words:
         entry = _table().get(f"{prefix}.{name}")
         return (name or "") if entry is None else entry[LANGUAGES.index(self.language)]
 
+    def said(self, text: str) -> str:
+        """A sentence of the record, which is English, in this language."""
+        if self.language == "en":
+            return text
+        from survey.report.words.said import said
+
+        return said(text)
+
 
 def keys() -> list[str]:
     return list(_table())
