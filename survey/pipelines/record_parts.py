@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from survey.pipelines.change.pair import Measurement, nodes_grid, zone_nodes
 from survey.pipelines.layers import BUFFER, FIXED, LEASE
 from survey.quantity import Z95, Measured
 from survey.record import AlignmentPart, BenchVolumes, ErrorPart, Lag, Note, SlopeNoise, Term, ZoneVolumes
+from survey.volumetrics.unsure_sum import SURE, Unsure, widened
 from survey.volumetrics.zone_sums import Part, Share, ZoneSums, parts_of, zone_sums
 
 if TYPE_CHECKING:
@@ -160,8 +162,13 @@ def all_zone_sums(
     dismissed: NDArray[np.bool_],
     declared_systematic_m: float = 0.0,
     outline_share: NDArray[np.float64] | None = None,
+    chance: NDArray[np.float64] | None = None,
 ) -> dict[str, tuple[ZoneSums, float]]:
-    """Sums with intervals for every zone and named polygon, with its area."""
+    """Sums with intervals for every zone and named polygon, with its area.
+
+    ``chance``: (n,) probability that each region is digging or heaping; where it leaves doubt, the intervals
+    hold the sum with the region and without it.
+    """
     shares = zone_shares(m)
     node_m2 = nodes_grid(m.nodes).cell_area_m2
     parts: dict[tuple[str, str], Part] = {}
@@ -176,21 +183,53 @@ def all_zone_sums(
         error = mean_error(np.array([parts[k].node_m2 for k in keys]), m.nodes, m.alignment, m.noise)
         sigma = dict(zip(keys, (float(s) for s in error.sigma_m), strict=True))
         t = quantile95(error.dof)
-    return {
-        zone: (
-            zone_sums(
-                share,
-                m.regions.sign,
-                dismissed,
-                {name: parts[zone, name] for name in ("cut", "fill", "net", "rest")},
-                {name: sigma[zone, name] for name in ("cut", "fill", "net", "rest")},
-                t,
-                declared_systematic_m,
-            ),
-            area,
+    out = {}
+    for zone, (share, area) in shares.items():
+        sums = zone_sums(
+            share,
+            m.regions.sign,
+            dismissed,
+            {name: parts[zone, name] for name in ("cut", "fill", "net", "rest")},
+            {name: sigma[zone, name] for name in ("cut", "fill", "net", "rest")},
+            t,
+            declared_systematic_m,
         )
-        for zone, (share, area) in shares.items()
-    }
+        out[zone] = (sums if chance is None else _with_doubtful(m, sums, share, dismissed, chance)), area
+    return out
+
+
+def _with_doubtful(
+    m: Measurement,
+    sums: ZoneSums,
+    share: Share,
+    dismissed: NDArray[np.bool_],
+    chance: NDArray[np.float64],
+) -> ZoneSums:
+    """The sums of a zone with intervals that know which regions may be something else."""
+    sign = m.regions.sign
+    open_to_doubt = np.flatnonzero((np.abs(chance - 0.5) < SURE - 0.5) & (share.rise_m3 != 0))
+    if not open_to_doubt.size:
+        return sums
+    sigma_m = np.zeros(sign.size) if m.region_error is None else np.nan_to_num(m.region_error.sigma_m)
+
+    def of(which: NDArray[np.intp], factor: float) -> list[Unsure]:
+        return [
+            Unsure(
+                factor * float(share.rise_m3[k]),
+                float(chance[k]),
+                not dismissed[k],
+                float(sigma_m[k] * share.area_m2[k]),
+            )
+            for k in which
+        ]
+
+    cuts, fills = open_to_doubt[sign[open_to_doubt] < 0], open_to_doubt[sign[open_to_doubt] > 0]
+    return replace(
+        sums,
+        cut=widened(sums.cut, of(cuts, -1.0)).non_negative(),
+        fill=widened(sums.fill, of(fills, 1.0)).non_negative(),
+        net=widened(sums.net, of(open_to_doubt, 1.0)),
+    )
 
 
 def zone_volumes(

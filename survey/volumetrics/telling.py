@@ -81,6 +81,11 @@ class Verdict:
     outline_share: float = 0.0
     """1 σ of the volume, as a share of it, from where the outline runs and how cells sample its walls."""
 
+    @property
+    def chance(self) -> float:
+        """Probability that it is digging or heaping; 0 where the job's own limits leave it out unseen."""
+        return float(self.evidence.get(f"p_{DIGGING}", 0.0 if self.dismissed else self.confidence))
+
 
 def numbers(e: Any) -> dict[str, float]:
     """The bounded numbers of a region's evidence; those of colour only where both orthomosaics show it.
@@ -176,6 +181,8 @@ class Weights:
 class Model:
     provenance: dict[str, Any]
     weights: dict[str, Weights]  # "cut with colour", "cut", "fill with colour", "fill"
+    slope: float = 1.0  # of the log odds of digging, from what such odds came to on scenes left out
+    shift: float = 0.0
 
 
 @lru_cache(maxsize=1)
@@ -191,6 +198,7 @@ def model() -> Model:
             )
             for name, w in raw["weights"].items()
         },
+        **{name: raw["calibration"][name] for name in ("slope", "shift") if "calibration" in raw},
     )
 
 
@@ -224,3 +232,16 @@ def probabilities(sign: int, given: Mapping[str, float]) -> dict[str, float]:
     scores = model().weights[which_weights(sign, given)].scores(given)
     p = np.exp(scores - scores.max())
     return dict(zip(CLASSES, (p / p.sum()).tolist(), strict=True))
+
+
+def calibrated(p: Mapping[str, float]) -> dict[str, float]:
+    """The probabilities with digging as likely as such odds proved to be; the others share what is left.
+
+    A model that is held back by its penalty says less than it knows: its log odds are stretched and moved
+    (Platt 1999) by two numbers of ``telling_model.json``.
+    """
+    m = model()
+    digging = min(max(p[DIGGING], 1e-9), 1 - 1e-9)
+    now = 1 / (1 + math.exp(-m.slope * math.log(digging / (1 - digging)) - m.shift))
+    rest = (1 - now) / (1 - digging)
+    return {name: now if name == DIGGING else value * rest for name, value in p.items()}

@@ -168,3 +168,26 @@ def test_a_single_cell_can_be_looked_at(shape: tuple[int, int]) -> None:
     s = shape_of(np.full(shape, 300.0), rise, rise < 0, (10.0, 10.0), SCALE)
     assert s.closed == 1.0
     assert s.one_cell == 1.0
+
+
+def test_calibrated_odds_are_stretched_moved_and_shared():
+    """ln(p′/(1 − p′)) = slope · ln(p/(1 − p)) + shift; all sum to one, the others keep their ratios."""
+    m = telling.model()
+    others = dict(zip(telling.CLASSES[1:], (0.4, 0.3, 0.15, 0.1, 0.04, 0.01), strict=True))
+    last = 0.0
+    for digging in (1e-6, 0.1, 0.45, 0.5, 0.9, 0.999):
+        p = {telling.DIGGING: digging}
+        p |= {name: share * (1 - digging) for name, share in others.items()}
+        out = telling.calibrated(p)
+        now = out[telling.DIGGING]
+        assert math.log(now / (1 - now)) == pytest.approx(
+            m.slope * math.log(digging / (1 - digging)) + m.shift, rel=1e-9
+        )
+        assert sum(out.values()) == pytest.approx(1.0, rel=1e-12)
+        for name, share in others.items():
+            assert out[name] == pytest.approx(share * (1 - now), rel=1e-6)
+        assert now > last
+        last = now
+    for sure in (0.0, 1.0):
+        out = telling.calibrated({telling.DIGGING: sure, "crop": 1 - sure})
+        assert sum(out.values()) == pytest.approx(1.0)

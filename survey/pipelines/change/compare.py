@@ -240,6 +240,7 @@ def _one_pair(
         dismissed_mask(verdicts),
         job.error.systematic_m or 0.0,
         np.array([v.outline_share for v in verdicts]),
+        np.array([v.chance for v in verdicts]),
     )
     main = [zone_volumes(z, *sums[z]) for z in ("lease", "buffer", "beyond")]
     polygons, river = [], None
@@ -402,17 +403,20 @@ def _total(c: Comparison) -> dict[str, Any] | None:
     for k, whole in enumerate(c.span.zones):
         years = [p.zones[k] for p in c.pairs]
         cut, fill = sum(z.cut_m3 for z in years), sum(z.fill_m3 for z in years)
-        cut_half = _half_of_sum([z.cut_hi_m3 - z.cut_m3 for z in years], whole.cut_hi_m3 - whole.cut_m3)
-        fill_half = _half_of_sum([z.fill_hi_m3 - z.fill_m3 for z in years], whole.fill_hi_m3 - whole.fill_m3)
+        # Upwards and downwards apart: what is not surely digging lies on one side.
+        cut_up = _half_of_sum([z.cut_hi_m3 - z.cut_m3 for z in years], whole.cut_hi_m3 - whole.cut_m3)
+        cut_down = _half_of_sum([z.cut_m3 - z.cut_lo_m3 for z in years], whole.cut_m3 - whole.cut_lo_m3)
+        fill_up = _half_of_sum([z.fill_hi_m3 - z.fill_m3 for z in years], whole.fill_hi_m3 - whole.fill_m3)
+        fill_down = _half_of_sum([z.fill_m3 - z.fill_lo_m3 for z in years], whole.fill_m3 - whole.fill_lo_m3)
         zones.append(
             {
                 "zone": whole.zone,
                 "cut_m3": cut,
-                "cut_lo_m3": max(cut - cut_half, 0.0),
-                "cut_hi_m3": cut + cut_half,
+                "cut_lo_m3": max(cut - cut_down, 0.0),
+                "cut_hi_m3": cut + cut_up,
                 "fill_m3": fill,
-                "fill_lo_m3": max(fill - fill_half, 0.0),
-                "fill_hi_m3": fill + fill_half,
+                "fill_lo_m3": max(fill - fill_down, 0.0),
+                "fill_hi_m3": fill + fill_up,
                 "net_m3": whole.net_m3,
                 "net_lo_m3": whole.net_lo_m3,
                 "net_hi_m3": whole.net_hi_m3,

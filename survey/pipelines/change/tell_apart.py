@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 EVEN = 0.5
 """A region is a site if digging is more likely than everything else together."""
 LARGE_FOR_ITS_AREA = 1_000_000
+TOO_SMALL = "too small"
+P_DIGGING = f"p_{DIGGING}"
+MOST_TALLIED = 40
+"""Changes too small to be sites that are looked at all the same, for what they may add to a zone."""
+LEAST_TALLIED = 0.25
+"""Of the least area: smaller ones are spikes and single cells."""
+TALLIED_SIGMAS = 5.0
 BACKFILL_STANDING = 0.4
 """Fill of which less than this share stood above its surroundings filled a hollow of the earlier ground."""
 
@@ -43,8 +50,13 @@ def tell_apart(
     looks less like digging, for the model was learnt on changes in one piece.
     """
 
+    tallied = _too_small_to_list(m, min_area_m2)
+
     def verdict(k: int) -> Verdict:
         easy = _without_looking(m, k, min_area_m2, min_depth_m)
+        if easy is not None and easy.reason == TOO_SMALL and k in tallied:
+            seen = judge(evidence_on(m, k, ortho_before, ortho_after), 0.0).evidence
+            return replace(easy, evidence=easy.evidence | {P_DIGGING: seen[P_DIGGING]})
         if easy is not None:
             return easy
         evidence = evidence_on(m, k, ortho_before, ortho_after)
@@ -105,13 +117,28 @@ def _without_looking(m: Measurement, k: int, min_area_m2: float, min_depth_m: fl
     evidence = {"mean_rise_sigmas": mean / sigma if sigma > 0 else math.nan}
     if area < min_area_m2 and area + _half_a_cell_m2(m, k) < min_area_m2:
         why = f"{area:.1f} m² is less than {min_area_m2:g} m²"
-        return Verdict(True, kind, "too small", why, 0.5, evidence)
+        return Verdict(True, kind, TOO_SMALL, why, 0.5, evidence)
     if min_depth_m is not None and m.regions.deep_m[k] < min_depth_m:
         return Verdict(True, kind, "too shallow", f"nowhere more than {min_depth_m:g} m", 0.5, evidence)
     if sigma > 0 and mean < 1.96 * sigma:
         why = f"its mean of {mean:.3f} m lies within the error of a mean over its area, ±{1.96 * sigma:.3f} m"
         return Verdict(True, kind, "noise", why, 0.95, evidence)
     return None
+
+
+def _too_small_to_list(m: Measurement, min_area_m2: float) -> frozenset[int]:
+    """The largest changes by volume among those below the least area that are surely changes.
+
+    They are no sites, but a zone's interval has to know whether they may be digging.
+    """
+    r = m.regions
+    volume = np.abs(r.rise_m3)
+    some = (r.area_m2 < min_area_m2) & (r.area_m2 >= LEAST_TALLIED * min_area_m2)
+    if m.region_error is not None:
+        some &= volume > TALLIED_SIGMAS * np.nan_to_num(m.region_error.sigma_m) * r.area_m2
+    which = np.flatnonzero(some)
+    order = np.argsort(-volume[which], kind="stable")
+    return frozenset(int(k) for k in which[order[:MOST_TALLIED]])
 
 
 def _half_a_cell_m2(m: Measurement, k: int) -> float:
@@ -134,7 +161,7 @@ def _digging(e: Evidence) -> float:
 def judge(e: Evidence, mean_rise_m: float) -> Verdict:
     """What one region is, by its evidence."""
     given = telling.as_one(e)
-    p = telling.probabilities(e.sign, given)
+    p = telling.calibrated(telling.probabilities(e.sign, given))
     digging = p[DIGGING]
     kind: Any = "pit" if e.sign < 0 else "heap"
     if e.sign > 0 and e.shape.standing < BACKFILL_STANDING:
