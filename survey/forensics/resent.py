@@ -22,6 +22,7 @@ large raster can be looked at tile by tile.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -474,14 +475,22 @@ def resampled_copy(before: NDArray[np.floating], after: NDArray[np.floating]) ->
 
 
 def judge_resampled(
-    fits: list[tuple[float, float] | None], last_digit_m: float, settings: Settings = DEFAULTS
+    fits: list[tuple[float, float] | None], last_digit_m: float, rounded_to_m: float = 0.0
 ) -> Flag | None:
-    """The flag of a copy that was moved by a part of a cell, from fits of several places."""
+    """The flag of a copy that was moved by a part of a cell, from fits of several places.
+
+    ``last_digit_m``: spacing of the file's numbers at its own heights. ``rounded_to_m``: step that the later
+    file's heights were rounded to, 0.0 if they were not. What a copy may leave is its rounding (a step has
+    step/√12 as 1 σ) and the digits; what a second flight leaves is its own noise, more than half of the
+    texture where noise makes it. Where the rounding is no smaller than the texture, nothing can be told.
+    """
     known = [fit for fit in fits if fit is not None]
     if not known:
         return None
+    rounding = 1.3 * rounded_to_m / math.sqrt(12)
+    most = 0.25 if rounded_to_m > 0 else 0.05
     exact = [
-        r < max(3 * last_digit_m, 2e-4 + 0.005 * n) and n > 10 * last_digit_m and r < 0.05 * n
+        r < rounding + max(3 * last_digit_m, 2e-4 + 0.005 * n) and n > 10 * last_digit_m and r < most * n
         for r, n in known
     ]
     part = sum(exact) / len(known)

@@ -162,3 +162,31 @@ def test_moved_by_a_part_of_a_cell(honest, order):
     assert flag.strength == "strong"
     fits = [resampled_copy(honest.before[cut], honest.after[cut]) for cut in cuts]
     assert judge_resampled(fits, last_digit(honest.before)) is None
+
+
+def _cuts():
+    return [(slice(r, r + 90), slice(c, c + 90)) for r in (10, 110, 200) for c in (10, 110, 200)]
+
+
+def test_a_fine_texture_of_millimetres_is_enough_at_three_hundred_metres():
+    """The power of the test goes with the digits of the file's own heights, not of the highest mountain."""
+    fine = ErrorModel(random_m=0.004, slope_factor=0.0, correlated_m=0.01)
+    scene = make_scene(11, size_m=(300.0, 300.0), before_error=fine, after_error=fine)
+    moved = ndimage.shift(scene.before.astype(float), (0.4, 0.3), order=1, mode="nearest").astype(np.float32)
+    digit = last_digit(scene.before)
+    assert judge_resampled([resampled_copy(scene.before[c], moved[c]) for c in _cuts()], digit) is not None
+    assert judge_resampled([resampled_copy(scene.before[c], scene.after[c]) for c in _cuts()], digit) is None
+
+
+@pytest.mark.parametrize("step", [0.001, 0.01])
+def test_moved_by_a_part_of_a_cell_and_rounded(step):
+    """Rounding leaves step/√12; a second flight rounded alike leaves its noise beside it."""
+    survey = ErrorModel(random_m=0.03, slope_factor=0.0, correlated_m=0.02)
+    scene = make_scene(12, size_m=(300.0, 300.0), before_error=survey, after_error=survey)
+    before, after = (np.round(z.astype(float) / step) * step for z in (scene.before, scene.after))
+    moved = np.round(ndimage.shift(before, (0.3, -0.4), order=3, mode="nearest") / step) * step
+    cuts = [tuple(z[c].astype(np.float32) for z in (before, moved, after)) for c in _cuts()]
+    digit = last_digit(scene.before)
+    found = [resampled_copy(a, b) for a, b, _ in cuts]
+    assert judge_resampled(found, digit, step) is not None
+    assert judge_resampled([resampled_copy(a, c) for a, _, c in cuts], digit, step) is None

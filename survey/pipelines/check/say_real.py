@@ -92,8 +92,10 @@ def _say_resent(c: Context, seen: GroundSeen, cell: float) -> None:
         return
     outcome = judge_pair(seen.pair, cell, moved=seen.moved)
     if not outcome.flags:
-        digit = last_digit(np.array([9000.0]))
-        resampled = judge_resampled(seen.fits, digit)
+        # Of the file's own heights: at 9,000 m a digit is thirty times what it is at 300 m.
+        digit = seen.squares.digit_m if seen.squares is not None else last_digit(np.array([9000.0]))
+        step = seen.squares.quantum_m if seen.squares is not None else 0.0
+        resampled = judge_resampled(seen.fits, digit, step)
         if resampled is not None:
             outcome = Outcome(RESENT, (resampled,), evidence=outcome.evidence)
     c.outcome(outcome, "elevation model")
