@@ -45,8 +45,10 @@ class Candidate:
     properties: dict[str, Any] = field(default_factory=dict)
 
 
-def candidates(drawing: Drawing, metres_per_unit: float) -> tuple[list[Candidate], list[Feature]]:
-    """Everything with an outline, and the features of open lines."""
+def candidates(
+    drawing: Drawing, metres_per_unit: float, *, distinct: bool = True
+) -> tuple[list[Candidate], list[Feature]]:
+    """Everything with an outline (of equal outlines one, if ``distinct``), and the features of open lines."""
     found: list[Candidate] = []
     open_lines: list[Feature] = []
     for feature in drawing.features:
@@ -73,7 +75,7 @@ def candidates(drawing: Drawing, metres_per_unit: float) -> tuple[list[Candidate
                 Candidate("the lines of the drawing", max(map(_rank, open_lines)), ((chained,),), None, True)
             )
             open_lines = []
-    return _distinct(found), open_lines
+    return (_distinct(found) if distinct else found), open_lines
 
 
 def choose_lease(

@@ -25,10 +25,12 @@ def read_polygons(
     wanted_crs: str,
     crs: str | None = None,
     notes: list[Remark] | None = None,
+    distinct: bool = True,
 ) -> list[tuple[str, Polygon | MultiPolygon]]:
     """All named polygons of a vector file, in a wanted metric system, in the file's order.
 
     Unnamed ones are called "polygon 1", …; equal names get a number. What was decided is added to ``notes``.
+    ``distinct``: an outline that is drawn twice is given once.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def read_polygons(
     given = None if crs is None else crs_from(crs)
     drawing = read_drawing(path, crs=given)
     refuse_wild(drawing)
-    found, open_lines = candidates(drawing, metres_per_unit(drawing))
+    found, open_lines = candidates(drawing, metres_per_unit(drawing), distinct=distinct)
     if not found:
         what = "only open lines" if open_lines else "no polygon"
         raise InputRefused(f"holds {what}", expected="polygons", file=drawing.file)

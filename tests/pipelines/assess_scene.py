@@ -129,11 +129,12 @@ def make_job(
     assess: str = ASSESS,
     sites: dict[str, list[list[float]]] | None = None,
     after: np.ndarray | None = None,
+    before: np.ndarray | None = None,
 ) -> Path:
     """Write the scene and a job file; the path of the job file."""
     ground = relief()
     made = ground - body(*PIT[:3], PIT[3]) + body(*HEAP[:3], HEAP[3]) if after is None else after
-    write_raster(folder / "2024.tif", ground + noise(1))
+    write_raster(folder / "2024.tif", (ground if before is None else before) + noise(1))
     write_raster(folder / "2025.tif", made + noise(2) + (0.05 if two else 0.0))
     soil = np.array([150, 120, 90], np.uint8)
     write_raster(

@@ -25,6 +25,7 @@ from assess_scene import (
 from survey.blocks import Engine
 from survey.errors import InputRefused, JobError
 from survey.pipelines.assess.run import assess
+from survey.pipelines.existing.find import EXISTING
 from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
@@ -174,6 +175,40 @@ def test_detected_in_one_survey(tmp_path):
     assert a.kind == "pit"
     assert a.volume_m3 == pytest.approx(VOID, rel=0.1)
     assert record.sites[0].status.startswith("existing")
+
+
+def test_detected_holds_what_stood_before_the_earlier_survey_if_asked(tmp_path):
+    """A pit that is in both surveys did not change between them: it is measured on rebuilt ground."""
+    old = relief() - body(*PIT[:3], PIT[3])
+    later = old - body(28.0, 105.0, 8.0, 2.0)
+    job = make_job(
+        tmp_path, two=True, before=old, after=later,
+        assess='[detect]\nexisting = true\n[assess]\ntargets = "detected"\n',
+    )  # fmt: skip
+    found, record = measured(job)
+    by_status = {s.status: found[s.id] for s in record.sites}
+    assert len(found) == 2
+    fresh, undated = by_status["changed between the surveys"], by_status[EXISTING]
+    assert fresh.base.method == "earlier survey"
+    assert holds(fresh, frustum_m3(8.0, 2.0))
+    assert undated.base.method != "earlier survey"
+    assert undated.volume_m3 == pytest.approx(VOID, rel=0.1)
+    assert not any(n.code == "undated-not-asked" for n in record.notes)
+
+
+def test_what_stood_before_is_named_where_it_was_not_asked_for(tmp_path):
+    _, record = measured(make_job(tmp_path, two=True, assess='[assess]\ntargets = "detected"\n'))
+    (note,) = [n for n in record.notes if n.code == "undated-not-asked"]
+    assert "existing = true" in note.message
+
+
+def test_an_outline_given_twice_is_measured_once_and_said(tmp_path):
+    ring = circle(*PIT[:3])
+    found, record = measured(make_job(tmp_path, sites={"P 1": ring, "Again": [*reversed(ring)]}))
+    assert list(found) == ["P 1"]
+    assert found["P 1"].counted == ["Again is the same outline; it is counted here, once."]
+    (note,) = [n for n in record.notes if n.code == "outline-repeated"]
+    assert "'Again'" in note.message
 
 
 def test_nothing_outside_is_said_and_no_error(tmp_path):

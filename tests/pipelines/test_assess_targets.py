@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from survey.errors import InputRefused
-from survey.pipelines.assess.targets import MOST_VERTICES, Target, drawn, from_polygons, settle_overlaps
+from survey.pipelines.assess.targets import (
+    MOST_VERTICES,
+    Target,
+    drawn,
+    from_polygons,
+    settle_overlaps,
+    without_repeats,
+)
 
 
 def square(x, y, side):
@@ -81,6 +88,17 @@ def test_one_outline_twice_is_refused_or_nested_never_doubled():
     twice = [Target("a", square(0, 0, 5), 0), Target("b", square(0, 0, 5), 1)]
     settled = settle_overlaps(twice)
     assert settled[1].within == ("a",)
+
+
+def test_outlines_that_are_one_are_kept_once_and_named():
+    ring = square(0, 0, 10)
+    same = shapely.Polygon([(10, 10), (10, 0), (5, 0), (0, 0), (0, 10)])  # begun elsewhere, a point more
+    targets = [Target("a", ring, 0), Target("b", same, 1), Target("c", square(0, 0, 9), 2)]
+    kept, said = without_repeats([*targets, Target("d", ring, 3)])
+    assert [t.id for t in kept] == ["a", "c"]
+    assert [line.split(" ")[0] for line in kept[0].counted] == ["b", "d"]
+    assert [r.code for r in said] == ["outline-repeated"] * 2
+    assert without_repeats(kept) == (kept, [])
 
 
 def test_names_are_kept_and_made_unique():

@@ -34,7 +34,13 @@ from survey.pipelines.assess.parts import (
     volume_fields,
     worth_part,
 )
-from survey.pipelines.assess.targets import Target, from_polygons, from_sites, settle_overlaps
+from survey.pipelines.assess.targets import (
+    Target,
+    from_polygons,
+    from_sites,
+    settle_overlaps,
+    without_repeats,
+)
 from survey.pipelines.epochs import Opened, agreed, open_epochs, open_lease, open_registry, survey_part
 from survey.pipelines.inputs import Inputs, open_inputs
 from survey.pipelines.runs import engine_for, run_folder
@@ -57,6 +63,10 @@ if TYPE_CHECKING:
     from survey.pipelines.progress import Progress
 
 DETECTED = "detected"
+UNDATED_NOT_ASKED = (
+    "Assessed is what changed between the surveys outside the lease. Pits and heaps that stood there before "
+    "the earlier survey are assessed too with existing = true under [detect]."
+)
 _CHANGED: SiteStatus = "changed between the surveys"
 _EXISTING: SiteStatus = "existing: seen in one survey, undated"
 
@@ -73,6 +83,18 @@ class Surveyed:
     disturbed: tuple[Any, ...]
     notes: tuple[Remark, ...]
     earlier: Opened | None = None  # for its pictures, whether or not it is the base
+    shift_m: tuple[float, float] | None = None  # of the later survey, where the pair that told it is left out
+
+    def alone(self) -> Surveyed:
+        """The later survey by itself, where the pair laid it: for what stood there before the earlier one."""
+        a = self.pair.alignment if self.pair is not None else None
+        return replace(
+            self,
+            read=lambda piece: (self.read(piece)[0], None),
+            before=None,
+            pair=None,
+            shift_m=(a.east_m, a.north_m) if a is not None else self.shift_m,
+        )
 
 
 @dataclass(frozen=True)
@@ -124,6 +146,8 @@ def assess(
 
         return assess_points(job, ask, inputs, progress, started, options)
     surveyed, targets, lease, registry, zones, sites = _survey(job, ask, inputs, engine)
+    targets, repeated = without_repeats(targets)
+    surveyed = replace(surveyed, notes=(*surveyed.notes, *repeated))
     if not targets:
         said = Remark(
             "nothing-detected", "No pit or heap was detected outside the lease: nothing to assess.", "info"
@@ -170,7 +194,9 @@ def _survey(
     assert ask.targets is not None
     crs = job.lease.crs if job.lease else None
     remarks: list[Remark] = list(notes)
-    named = read_polygons(inputs.path(ask.targets), wanted_crs=grid.crs_wkt, crs=crs, notes=remarks)
+    named = read_polygons(
+        inputs.path(ask.targets), wanted_crs=grid.crs_wkt, crs=crs, notes=remarks, distinct=False
+    )
     targets = from_polygons(named)
     lease = open_lease(job, inputs, grid.crs_wkt) if job.lease is not None else None
     registry = open_registry(job, inputs)
@@ -222,8 +248,12 @@ def _detected(
             near = comparison.registry.window(
                 m.job.bounds, m.job.crs_wkt, on=last.after.survey.date, own=lease
             )
-        targets = from_sites(last.found.sites, m.job.cell_m, outside_only=True)
-        disturbed = tuple(p for _, p in (*last.found.sites, *last.found.dismissed))
+        listed = comparison.found.sites
+        targets = from_sites(listed, m.job.cell_m, outside_only=True)
+        disturbed = tuple(p for _, p in (*listed, *last.found.dismissed))
+        notes = [*comparison.notes]
+        if job.detect.existing is not True:
+            notes.append(Remark("undated-not-asked", UNDATED_NOT_ASKED, "info"))
         surveyed = Surveyed(
             m.job,
             reader_of_pair(m),
@@ -231,10 +261,10 @@ def _detected(
             last.before,
             m,
             disturbed,
-            tuple(comparison.notes),
+            tuple(notes),
             last.before,
         )
-        return surveyed, targets, lease, near, m.zones, [s for s, _ in last.found.sites]
+        return surveyed, targets, lease, near, m.zones, [s for s, _ in listed]
     from survey.boundary.zones import make_zones
     from survey.pipelines.outside import existing_sites
 
@@ -373,6 +403,9 @@ def _one(
     """Measure one outline. ``held``: by outline, the ids of those within it."""
     import shapely
 
+    if surveyed.pair is not None and target.site is not None and target.site.status == _EXISTING:
+        # It stands in both surveys alike: between them there is nothing to measure.
+        surveyed = surveyed.alone()
     shapely.prepare(target.polygon)
     hosts: list[Any] = []
     others: list[Any] = []
@@ -387,6 +420,7 @@ def _one(
     rebuilt = not (surveyed.pair is not None and wish.base in ("auto", "earlier", "surface"))
     rebuilt = rebuilt and wish.base != "level"
     a = surveyed.pair.alignment if surveyed.pair is not None else None
+    shift = (a.east_m, a.north_m) if a is not None else surveyed.shift_m or (0.0, 0.0)
     ortho = surveyed.after.ortho
     stage = lay_stage(
         surveyed.grid,
@@ -394,7 +428,7 @@ def _one(
         target.polygon,
         others=others,
         hosts=hosts,
-        ortho=None if ortho is None or not rebuilt else (ortho, (a.east_m, a.north_m) if a else (0.0, 0.0)),
+        ortho=None if ortho is None or not rebuilt else (ortho, shift),
         bare=surveyed.after.bare_ground == "dtm",
         changed_m=None if surveyed.pair is None else max(surveyed.pair.level_m, 0.1),
         wide=rebuilt,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from survey.errors import InputRefused
+from survey.remark import Remark
 
 if TYPE_CHECKING:
     from survey.record import Site
@@ -85,6 +86,45 @@ def drawn(polygon: Any, cell_m: float) -> Any:
             return simple
         tolerance *= 1.5
     return simple if parts else smooth
+
+
+def without_repeats(targets: Sequence[Target]) -> tuple[list[Target], list[Remark]]:
+    """Targets of which no two are one outline, and a remark for each that was left out.
+
+    Two outlines are one if what lies in only one of them is no more than two drawings of one line make. The
+    first in the file is kept, and says of which others it is the ground.
+    """
+    import shapely
+
+    kept: list[Target] = []
+    said: list[Remark] = []
+    for target in targets:
+        again = next(
+            (
+                k
+                for k, other in enumerate(kept)
+                if abs(other.polygon.area - target.polygon.area) <= _TOUCH * other.polygon.area
+                and shapely.symmetric_difference(other.polygon, target.polygon).area
+                <= _TOUCH * other.polygon.area
+            ),
+            None,
+        )
+        if again is None:
+            kept.append(target)
+            continue
+        one = kept[again]
+        kept[again] = replace(
+            one, counted=(*one.counted, f"{target.id} is the same outline; it is counted here, once.")
+        )
+        said.append(
+            Remark(
+                "outline-repeated",
+                f"The outline {target.id!r} is that of {one.id!r}: it was left out, so that its ground is "
+                "counted once.",
+                "caution",
+            )
+        )
+    return kept, said
 
 
 def settle_overlaps(targets: Sequence[Target]) -> list[Target]:
