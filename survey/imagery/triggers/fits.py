@@ -18,13 +18,14 @@ from survey.imagery.triggers.clear import told
 from survey.imagery.triggers.common import PLACE_CELLS, common_spectra
 from survey.imagery.triggers.coregister import find_shift
 from survey.imagery.triggers.ground import LAND, THIN, Look, Past, SceneFit, judged, ndvi, placed, usual_of
-from survey.imagery.triggers.kernels import LIKE, UNIT, matches, nearest_before, whiten
+from survey.imagery.triggers.kernels import LIKE, UNIT
 from survey.imagery.triggers.normalise import Line, fit_line, log_tables, reflectance_tables, to_log, whitener
 from survey.imagery.triggers.novelty import SLOW_BLOCK, counted, novelty
 from survey.imagery.triggers.nulls import NullTable, scene_law
 from survey.imagery.triggers.product import counts
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.sources import SceneSource
+from survey.imagery.triggers.whitened import matches, nearest_before, whiten
 
 FIRST_SIGMA = 0.06
 """ln reflectance: the spread of unchanged ground before anything is known of this place."""
@@ -254,7 +255,7 @@ class Fitter:
     def _residuals(self, now: F32, base: F32, skip: int, step: int) -> F32:
         _, which, where, _ = nearest_before(now, base, skip, step, self.settings.aside, 0.0)
         rows, cols = np.nonzero(which >= 0)
-        return now[rows, cols] - matches(base, which, where, rows, cols)
+        return now[rows, :, cols] - matches(base, which, where, rows, cols)
 
     def _settle(self) -> None:
         """Whitening, law of ordinary novelty, common spectra."""

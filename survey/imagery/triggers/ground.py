@@ -17,11 +17,11 @@ from survey.imagery.triggers.kernels import (
     moved_mask,
     usual_counts,
     usual_of_two,
-    whiten,
 )
 from survey.imagery.triggers.normalise import Line, log_tables, reflectance_tables
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.sources import SceneSource
+from survey.imagery.triggers.whitened import whiten_into
 
 WATER, WOODY, SEASONAL, BARE, SHORE = range(5)
 LAND = ("water", "woody", "seasonal green", "bare", "shore")
@@ -159,14 +159,15 @@ class Past:
     def base(
         self, matrix: NDArray[np.float32], part: tuple[slice, slice] | None = None, thin: int = 1
     ) -> NDArray[np.float32]:
-        """(scene, row, col, band) whitened spectra, NaN where not seen; of every ``thin``-th cell."""
-        out = []
-        for one, line in zip(self.looks, self.lines, strict=True):
-            counts, ok = one.counts, one.clear.observed
-            if part is not None:
-                counts, ok = np.ascontiguousarray(counts[:, part[0], part[1]]), np.ascontiguousarray(ok[part])
-            out.append(whiten(counts, ok, log_tables(line), matrix, thin))
-        return np.stack(out)
+        """(scene, row, band, col) whitened spectra, NaN where not seen; of every ``thin``-th cell."""
+        bands, height, width = self.usual.shape
+        rows, cols = (slice(0, height), slice(0, width)) if part is None else part
+        shape = (-(-(rows.stop - rows.start) // thin), bands, -(-(cols.stop - cols.start) // thin))
+        out = np.empty((len(self.looks), *shape), np.float32)
+        for room, one, line in zip(out, self.looks, self.lines, strict=True):
+            tables = log_tables(line)
+            whiten_into(room, one.counts, one.clear.observed, rows.start, cols.start, tables, matrix, thin)
+        return out
 
     def land(self, part: tuple[slice, slice] | None = None) -> Land:
         cut = (slice(None), slice(None)) if part is None else part

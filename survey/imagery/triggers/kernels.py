@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.imagery.triggers.whitened import ranked
 from survey.jit import kernel
 
 UNIT = 1e-4
@@ -165,18 +166,17 @@ def block_rise(now: U16, usual: U16, block: int, q: float, stride: int) -> F32:
     rows, cols = (height + block - 1) // block, (width + block - 1) // block
     out = np.full((rows, cols), np.float32(np.nan), np.float32)
     per_side = (block + stride - 1) // stride
-    values = np.empty(per_side * per_side, np.float32)
+    values = np.empty(per_side * per_side, np.int32)
     for br in range(rows):
         for bc in range(cols):
             n = 0
             for r in range(br * block, min((br + 1) * block, height), stride):
                 for c in range(bc * block, min((bc + 1) * block, width), stride):
                     if now[r, c] > 0 and usual[r, c] > 0:
-                        values[n] = (np.float32(now[r, c]) - np.float32(usual[r, c])) * np.float32(1e-4)
+                        values[n] = np.int32(now[r, c]) - np.int32(usual[r, c])
                         n += 1
             if n * 10 >= per_side * per_side and n > 0:
-                chosen = np.sort(values[:n])
-                out[br, bc] = chosen[int(np.floor(q * (n - 1)))]
+                out[br, bc] = np.float32(ranked(values, n, int(np.floor(q * (n - 1))))) * np.float32(1e-4)
     return out
 
 
@@ -201,254 +201,47 @@ def tell_cells(
     absent.
     """
     _, height, width = now.shape
-    out = np.zeros((height, width), np.uint8)
+    out = np.empty((height, width), np.uint8)
     blocks_r, blocks_c = haze.shape
+    west, east = np.empty(width, np.int64), np.empty(width, np.int64)
+    part = np.empty(width, np.float64)
+    for c in range(width):
+        at_c = min(max((c + 0.5) / block - 0.5, 0.0), blocks_c - 1.0)
+        west[c] = min(int(at_c), max(blocks_c - 2, 0))
+        east[c] = min(west[c] + 1, blocks_c - 1)
+        part[c] = at_c - west[c]
+    across, levels = np.empty(blocks_c, np.float64), np.empty(width, np.float64)
+    third = max(swir1, 0)
     for r in range(height):
         at_r = min(max((r + 0.5) / block - 0.5, 0.0), blocks_r - 1.0)
         br = min(int(at_r), max(blocks_r - 2, 0))
         br1 = min(br + 1, blocks_r - 1)
         fr = at_r - br
+        for k in range(blocks_c):
+            across[k] = haze[br, k] * (1 - fr) + haze[br1, k] * fr
         for c in range(width):
-            if now[blue, r, c] == 0 or usual[blue, r, c] == 0:
-                continue
-            at_c = min(max((c + 0.5) / block - 0.5, 0.0), blocks_c - 1.0)
-            bc = min(int(at_c), max(blocks_c - 2, 0))
-            bc1 = min(bc + 1, blocks_c - 1)
-            fc = at_c - bc
-            level = (haze[br, bc] * (1 - fr) + haze[br1, bc] * fr) * (1 - fc) + (
-                haze[br, bc1] * (1 - fr) + haze[br1, bc1] * fr
-            ) * fc
-            flag = 0
-            if level > thick:
-                flag = 1
-            else:
-                up_blue = (np.float64(now[blue, r, c]) - usual[blue, r, c]) * 1e-4 - level
-                up_red = (np.float64(now[red, r, c]) - usual[red, r, c]) * 1e-4 - 0.6 * level
-                up_nir = (np.float64(now[nir, r, c]) - usual[nir, r, c]) * 1e-4
-                if (
-                    up_blue > rise
-                    and up_blue > 0.65 * up_red
-                    and now[blue, r, c] > white * now[red, r, c]
-                    # Leaves and dry grass brighten the near infrared more than the blue; a cloud does not.
-                    and up_nir < 1.6 * up_blue + 0.02
-                ):
-                    flag = 1
-            if (
-                now[red, r, c] < 0.85 * usual[red, r, c]
-                and now[nir, r, c] < 0.68 * usual[nir, r, c]
-                and (swir1 < 0 or now[swir1, r, c] < 0.68 * usual[swir1, r, c])
-            ):
-                flag += 2
-            out[r, c] = flag
-    return out
-
-
-@kernel
-def whiten(counts: U16, ok: NDArray[np.bool_], tables: F32, matrix: F32, stride: int) -> F32:
-    """(row, col, band): matrix · table[counts] of every ``stride``-th cell; NaN where not ``ok``.
-
-    ``tables`` (band, count): ln(ρ' + ρ₀) of the normalised reflectance.
-    """
-    bands, height, width = counts.shape
-    rows, cols = (height + stride - 1) // stride, (width + stride - 1) // stride
-    out = np.empty((rows, cols, bands), np.float32)
-    most = tables.shape[1] - 1
-    # A row at a time, band by band: the inner loops then run over neighbouring cells, in the same order of
-    # sums for each cell.
-    logs = np.empty((bands, cols), np.float32)
-    total = np.empty(cols, np.float32)
-    for i in range(rows):
-        r = i * stride
-        for b in range(bands):
-            for j in range(cols):
-                logs[b, j] = tables[b, min(np.int64(counts[b, r, j * stride]), most)]
-        for k in range(bands):
-            total[:] = np.float32(0.0)
-            for b in range(bands):
-                weight = matrix[k, b]
-                for j in range(cols):
-                    total[j] += weight * logs[b, j]
-            for j in range(cols):
-                out[i, j, k] = total[j] if ok[r, j * stride] else np.float32(np.nan)
-    return out
-
-
-@kernel
-def block_departure(now: F32, base: F32, skip: int, block: int, least: int) -> F32:
-    """(band, block row, block col): median over a block of ``now`` less its nearest history at the same cell.
-
-    ``now`` (row, col, band) and ``base`` (scene, row, col, band) are whitened and thinned; ``block`` counts
-    thinned cells. NaN where fewer than ``least`` cells of a block are known.
-    """
-    height, width, bands = now.shape
-    scenes = base.shape[0]
-    rows, cols = (height + block - 1) // block, (width + block - 1) // block
-    out = np.full((bands, rows, cols), np.float32(np.nan), np.float32)
-    values = np.empty((bands, block * block), np.float32)
-    for br in range(rows):
-        for bc in range(cols):
-            n = 0
-            for r in range(br * block, min((br + 1) * block, height)):
-                for c in range(bc * block, min((bc + 1) * block, width)):
-                    if np.isnan(now[r, c, 0]):
-                        continue
-                    best, at = np.float32(1e12), -1
-                    for s in range(scenes):
-                        if s == skip or np.isnan(base[s, r, c, 0]):
-                            continue
-                        total = np.float32(0.0)
-                        for b in range(bands):
-                            away = now[r, c, b] - base[s, r, c, b]
-                            total += away * away
-                            if total >= best:
-                                break
-                        if total < best:
-                            best, at = total, s
-                    if at >= 0:
-                        for b in range(bands):
-                            values[b, n] = now[r, c, b] - base[at, r, c, b]
-                        n += 1
-            if n >= least:
-                for b in range(bands):
-                    chosen = np.sort(values[b, :n])
-                    out[b, br, bc] = np.float32(0.5) * (chosen[(n - 1) // 2] + chosen[n // 2])
-    return out
-
-
-@kernel
-def less_slow(now: F32, lattice: F32, block: int, row0: int, col0: int) -> None:
-    """Take a lattice of blocks (band, block row, block col), spread bilinearly, off ``now`` (row, col,
-    band) in place.
-
-    ``row0``/``col0``: where ``now`` begins, in cells of the piece to which the lattice belongs.
-    """
-    height, width, bands = now.shape
-    blocks_r, blocks_c = lattice.shape[1], lattice.shape[2]
-    west = np.empty(width, np.int64)
-    part = np.empty(width, np.float32)
-    for c in range(width):
-        at_c = min(max((col0 + c + 0.5) / block - 0.5, 0.0), blocks_c - 1.0)
-        west[c] = min(int(at_c), max(blocks_c - 2, 0))
-        part[c] = np.float32(at_c - west[c])
-    corner = np.empty((4, bands), np.float32)
-    for r in range(height):
-        at_r = min(max((row0 + r + 0.5) / block - 0.5, 0.0), blocks_r - 1.0)
-        br = min(int(at_r), max(blocks_r - 2, 0))
-        br1 = min(br + 1, blocks_r - 1)
-        fr = np.float32(at_r - br)
-        last = -1
+            levels[c] = across[west[c]] * (1 - part[c]) + across[east[c]] * part[c]
         for c in range(width):
-            if np.isnan(now[r, c, 0]):
-                continue
-            bc, fc = west[c], part[c]
-            if bc != last:
-                bc1 = min(bc + 1, blocks_c - 1)
-                for b in range(bands):
-                    corner[0, b], corner[1, b] = lattice[b, br, bc], lattice[b, br1, bc]
-                    corner[2, b], corner[3, b] = lattice[b, br, bc1], lattice[b, br1, bc1]
-                last = bc
-            w00, w10 = (1 - fr) * (1 - fc), fr * (1 - fc)
-            w01, w11 = (1 - fr) * fc, fr * fc
-            for b in range(bands):
-                now[r, c, b] -= (
-                    w00 * corner[0, b] + w10 * corner[1, b] + w01 * corner[2, b] + w11 * corner[3, b]
-                )
-
-
-@kernel
-def nearest_before(
-    now: F32, base: F32, skip: int, step: int, aside: float, enough: float
-) -> tuple[F32, NDArray[np.int16], NDArray[np.int8], NDArray[np.int16]]:
-    """Squared distance of every ``step``-th cell of ``now`` (row, col, band) to ``base`` (scene, row, col,
-    band).
-
-    NaN in the first band means not observed. ``skip``: a scene of ``base`` to leave out (−1: none).
-    ``aside``: what a match on a neighbour costs (a squared distance), so that a new small pit is not
-    explained by the track beside it at no price. A distance of at most ``enough`` (squared) is not improved
-    further: such a cell is usual. Returns (nearest, scene of the nearest or −1, which neighbour 0–8, number
-    of scenes that saw the place); cells that were not looked at are NaN. Above ``enough`` the earliest
-    scene and neighbour of equal distances is taken.
-    """
-    rows, cols, bands = now.shape
-    scenes = base.shape[0]
-    nearest = np.full((rows, cols), np.float32(np.nan), np.float32)
-    which = np.full((rows, cols), np.int16(-1), np.int16)
-    where = np.full((rows, cols), np.int8(4), np.int8)
-    seen = np.zeros((rows, cols), np.int16)
-    price = np.float32(aside)
-    for r in range(0, rows, step):
-        # The scene that fitted the last cell is asked first: a small distance found early prunes all others.
-        guess = 0
-        for c in range(0, cols, step):
-            if np.isnan(now[r, c, 0]):
-                continue
-            best, best_scene, best_where, count = np.float32(1e12), scenes, 9, 0
-            for s in range(scenes):
-                if s != skip and not np.isnan(base[s, r, c, 0]):
-                    count += 1
-            seen[r, c] = count
-            # Most ground is usual: the loops below would begin with this and end there.
-            if guess != skip and not np.isnan(base[guess, r, c, 0]):
-                total = np.float32(0.0)
-                for b in range(bands):
-                    away = now[r, c, b] - base[guess, r, c, b]
-                    total += away * away
-                if total <= enough:
-                    nearest[r, c], which[r, c] = total, guess
-                    continue
-            for i in range(scenes):
-                s = guess if i == 0 else (i - 1 if i <= guess else i)
-                if s == skip:
-                    continue
-                for k in range(9):
-                    # The cell itself first, then its neighbours.
-                    q = (k + 4) % 9
-                    rr, cc = r + q // 3 - 1, c + q % 3 - 1
-                    if rr < 0 or cc < 0 or rr >= rows or cc >= cols:
-                        continue
-                    if np.isnan(base[s, rr, cc, 0]):
-                        continue
-                    total = np.float32(0.0) if q == 4 else price
-                    for b in range(bands):
-                        if total > best:
-                            break
-                        away = now[r, c, b] - base[s, rr, cc, b]
-                        total += away * away
-                    if total < best or (
-                        total == best and (s < best_scene or (s == best_scene and q < best_where))
-                    ):
-                        best, best_scene, best_where = total, s, q
-                    if best <= enough:
-                        break
-                if best <= enough:
-                    break
-            if best_scene < scenes:
-                nearest[r, c] = best
-                which[r, c] = best_scene
-                where[r, c] = best_where
-                guess = best_scene
-    return nearest, which, where, seen
-
-
-@kernel
-def matches(
-    base: F32,
-    which: NDArray[np.int16],
-    where: NDArray[np.int8],
-    rows: NDArray[np.intp],
-    cols: NDArray[np.intp],
-) -> F32:
-    """(n, band): the spectra of ``base`` that were nearest at the given cells; NaN where there was none."""
-    bands = base.shape[3]
-    out = np.full((len(rows), bands), np.float32(np.nan), np.float32)
-    for i in range(len(rows)):
-        r, c = rows[i], cols[i]
-        s = which[r, c]
-        if s < 0:
-            continue
-        rr, cc = r + where[r, c] // 3 - 1, c + where[r, c] % 3 - 1
-        for b in range(bands):
-            out[i, b] = base[s, rr, cc, b]
+            # Without branches: the loop then takes several cells at a time.
+            level = levels[c]
+            now_blue, now_red, now_nir = now[blue, r, c], now[red, r, c], now[nir, r, c]
+            up_blue = (np.float64(now_blue) - usual[blue, r, c]) * 1e-4 - level
+            up_red = (np.float64(now_red) - usual[red, r, c]) * 1e-4 - 0.6 * level
+            up_nir = (np.float64(now_nir) - usual[nir, r, c]) * 1e-4
+            like = (
+                (up_blue > rise)
+                & (up_blue > 0.65 * up_red)
+                & (now_blue > white * now_red)
+                # Leaves and dry grass brighten the near infrared more than the blue; a cloud does not.
+                & (up_nir < 1.6 * up_blue + 0.02)
+            ) | (level > thick)
+            dark = (
+                (now_red < 0.85 * usual[red, r, c])
+                & (now_nir < 0.68 * usual[nir, r, c])
+                & ((now[third, r, c] < 0.68 * usual[third, r, c]) | (swir1 < 0))
+            )
+            measured = (now_blue > 0) & (usual[blue, r, c] > 0)
+            out[r, c] = measured * (np.uint8(like) + np.uint8(2) * np.uint8(dark))
     return out
 
 

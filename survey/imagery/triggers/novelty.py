@@ -15,11 +15,17 @@ from numpy.typing import NDArray
 from survey.imagery.triggers.bands import BandSet
 from survey.imagery.triggers.clear import veil_share
 from survey.imagery.triggers.ground import THIN, Look, Past, ndvi, wet
-from survey.imagery.triggers.kernels import block_departure, less_slow, matches, nearest_before, whiten
 from survey.imagery.triggers.lattice import smooth_known
 from survey.imagery.triggers.normalise import Line, log_tables, unwhitened
 from survey.imagery.triggers.product import VEIL, WET
 from survey.imagery.triggers.settings import TriggerSettings
+from survey.imagery.triggers.whitened import (
+    block_departure,
+    distances_before,
+    matches,
+    whiten,
+    whitened_at,
+)
 
 SLOW_BLOCK = 32
 """Cells along the side of a block of the slow fields: a pit fills far less than half of one at 10 m."""
@@ -29,13 +35,25 @@ SLOW_LEAST = 5
 
 @dataclass(frozen=True)
 class Novelty:
-    """How new one look is, (row, col) of a part of a piece. Spectra are whitened, (…, band)."""
+    """How new one look is, (row, col) of a part of a piece that begins at (row0, col0)."""
 
     distance: NDArray[np.float32]  # NaN where not looked at, or without enough history
-    now: NDArray[np.float32]
-    base: NDArray[np.float32]  # (scene, row, col, band)
+    base: NDArray[np.float32]  # (scene, row, band, col), whitened
     which: NDArray[np.int16]
     where: NDArray[np.int8]
+    one: Look
+    line: Line
+    matrix: NDArray[np.float32]
+    slow: NDArray[np.float32]
+    row0: int
+    col0: int
+
+    def now(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(n, band): the whitened spectra of the given cells, less what their neighbourhood did at once."""
+        return whitened_at(
+            self.one.counts, log_tables(self.line), self.matrix, self.slow, SLOW_BLOCK,
+            self.row0, self.col0, rows, cols,
+        )  # fmt: skip
 
     def match(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.float32]:
         """(n, band): the nearest of the history at the given cells."""
@@ -74,20 +92,19 @@ def novelty(
     step :
         Only every such cell is looked at.
     enough :
-        Distances up to this are as good as none; see ``nearest_before``.
+        Distances up to this are as good as none; see ``whitened.nearest_before``.
 
     Suspect cells get a distance too; later looks decide if it counts.
     """
-    field = slow_lattice(one, line, thin_base, matrix, skip)
+    slow = slow_lattice(one, line, thin_base, matrix, skip)
     rows, cols = (slice(0, None), slice(0, None)) if part is None else part
-    ok = np.ascontiguousarray((one.clear.observed | one.clear.suspect)[rows, cols])
-    counts = one.counts if part is None else np.ascontiguousarray(one.counts[:, rows, cols])
-    now = whiten(counts, ok, log_tables(line), matrix, 1)
-    less_slow(now, field, SLOW_BLOCK, rows.start, cols.start)
-    nearest, which, where, seen = nearest_before(now, base, skip, step, settings.aside, enough * enough)
+    ok = one.clear.observed[rows, cols] | one.clear.suspect[rows, cols]
     least = min(int(settings.least_history), len(base) - (skip >= 0))
-    known = (which >= 0) & (seen >= least)
-    return Novelty(np.where(known, np.sqrt(nearest), np.float32(np.nan)), now, base, which, where)
+    distance, which, where = distances_before(
+        one.counts, ok, rows.start, cols.start, log_tables(line), matrix, slow, SLOW_BLOCK,
+        base, skip, step, settings.aside, enough * enough, least,
+    )  # fmt: skip
+    return Novelty(distance, base, which, where, one, line, matrix, slow, rows.start, cols.start)
 
 
 def material(
@@ -100,7 +117,7 @@ def material(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.uint8]]:
     """What the given cells are made of: reflectances now and in the nearest history (n, band), whether they
     are exposed rather than leafy, and their flags."""
-    now = unwhitened(new.now[rows, cols], matrix)
+    now = unwhitened(new.now(rows, cols), matrix)
     match = unwhitened(new.match(rows, cols), matrix)
     noise = np.maximum(0.03 * match, 0.01)
     veiled, strength = veil_share(now, match, bands, 1.0 / noise**2)

@@ -23,7 +23,7 @@ from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.tiles import TileTask, judge_tile
 from survey.pipelines.triggers.store import KeptScene, Store
 
-METHOD = "triggers/1"
+METHOD = "triggers/2"
 """Changes whenever the same scenes would give other products: what is kept is then made anew."""
 TILE = 1024
 
