@@ -212,14 +212,14 @@ def site_cards(record: Record, words: Words, numbers: Numbers) -> list[dict[str,
             (
                 words("sites.depths"),
                 " / ".join(numbers.plain(d, 1) for d in (s.min_depth_m, s.mean_depth_m, s.max_depth_m))
-                + " m",
+                + f" {words.named('unit', 'm')}",
             ),
             (
                 words("sites.split"),
                 " / ".join(
                     numbers.plain(v, 0) for v in (s.lease_volume_m3, s.buffer_volume_m3, s.beyond_volume_m3)
                 )
-                + " m³",
+                + f" {words.named('unit', 'm³')}",
             ),
             (words("sites.outside"), numbers.with_unit(s.outside_volume_m3, "m³", 0)),
             (words("sites.unsure"), numbers.with_unit(s.unsure_volume_m3, "m³", 0)),
@@ -366,7 +366,7 @@ def methods(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, l
                 name=words.named("term", term.name),
                 value=numbers.plain(term.value, _places(term.sigma), sign=True),
                 sigma=numbers.plain(term.sigma, _places(term.sigma)),
-                unit=term.unit,
+                unit=words.named("unit", term.unit),
                 why=numbers.said(term.why),
             )
             for term in a.terms

@@ -79,7 +79,7 @@ class Numbers:
         if value is None or math.isnan(value):
             return self.words("not_measured")
         joint = "" if unit in ("%", "°") else THIN
-        return f"{self.plain(value, decimals, sign=sign)}{joint}{unit}"
+        return f"{self.plain(value, decimals, sign=sign)}{joint}{self.words.named('unit', unit)}"
 
     def volume(self, value: float | None, *, sign: bool = False) -> str:
         """With the decimals of :func:`volume_decimals`."""

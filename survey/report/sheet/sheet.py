@@ -354,7 +354,7 @@ class _Say:
             state = self.w(f"state.{p.density_state}") if density else ""
             portions.append(
                 [
-                    p.name,
+                    self.n.said(p.name),
                     self._three(p.fraction_lo, p.fraction, p.fraction_hi, 2)
                     if p.fraction_lo != p.fraction_hi
                     else n.plain(p.fraction_lo, 2),
