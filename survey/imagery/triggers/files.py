@@ -8,10 +8,9 @@ when the watch's cells are larger), its mask by the nearest cell.
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from survey.errors import InputRefused
 from survey.grid import Grid
 from survey.imagery.triggers.kernels import moved_counts
+from survey.imagery.triggers.slabs import read_native
 from survey.jit import kernel
 from survey.rasters.describe import DAMAGED
 from survey.rasters.handles import Pin, dataset
@@ -27,8 +27,6 @@ from survey.rasters.handles import Pin, dataset
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
-SLAB_CELLS = 512
-CACHE_BYTES = 320 * 2**20
 ALIGNED = 2e-3
 """Cells: placements that agree to this over the whole file are one lattice."""
 
@@ -64,94 +62,6 @@ class MaskFile:
     height: int
     width: int
     block: tuple[int, int]
-
-
-class _Slabs:
-    """Decoded slabs of files, shared by the threads of this process: neighbouring tiles need the same
-    ones."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._held = most, 0
-        self._kept: OrderedDict[tuple[Pin, tuple[int, ...], int, int], NDArray[np.generic]] = OrderedDict()
-        self._lock = threading.Lock()
-        self._busy: dict[object, threading.Lock] = {}
-
-    def get(
-        self, pin: Pin, bands: tuple[int, ...], r0: int, c0: int, rows: int, cols: int
-    ) -> NDArray[np.generic]:
-        key = (pin, bands, r0, c0)
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-                return found
-            busy = self._busy.setdefault(key, threading.Lock())
-        with busy:
-            with self._lock:
-                found = self._kept.get(key)
-            if found is not None:
-                return found
-            slab = decoded(pin, bands, r0, c0, rows, cols)
-            with self._lock:
-                self._kept[key] = slab
-                self._held += slab.nbytes
-                while self._held > self._most and len(self._kept) > 1:
-                    _, gone = self._kept.popitem(last=False)
-                    self._held -= gone.nbytes
-                self._busy.pop(key, None)
-            return slab
-
-    def clear(self) -> None:
-        with self._lock:
-            self._kept.clear()
-            self._held = 0
-
-
-SLABS = _Slabs(CACHE_BYTES)
-
-
-def decoded(pin: Pin, bands: tuple[int, ...], r0: int, c0: int, rows: int, cols: int) -> NDArray[np.generic]:
-    """(band, row, col) of a file, in its own numbers."""
-    from rasterio.errors import RasterioError
-    from rasterio.windows import Window
-
-    try:
-        out: NDArray[np.generic] = dataset(pin).read(list(bands), window=Window(c0, r0, cols, rows))
-    except RasterioError as error:
-        raise InputRefused(
-            f"cells of rows {r0 + 1} to {r0 + rows} cannot be decoded", file=pin.name, mend=DAMAGED
-        ) from error
-    return out
-
-
-def read_native(
-    pin: Pin,
-    bands: tuple[int, ...],
-    shape: tuple[int, int],
-    block: tuple[int, int],
-    r0: int,
-    c0: int,
-    rows: int,
-    cols: int,
-) -> tuple[NDArray[np.generic], tuple[int, int, int, int]]:
-    """The part of a window that the file has, and where it lies: (array, (r0, r1, c0, c1) of the file)."""
-    top, bottom = max(0, r0), min(shape[0], r0 + rows)
-    left, right = max(0, c0), min(shape[1], c0 + cols)
-    if top >= bottom or left >= right:
-        return np.zeros((len(bands), 0, 0), np.uint8), (top, top, left, left)
-    high = max(block[0], SLAB_CELLS // block[0] * block[0])
-    wide = shape[1] if block[1] >= shape[1] else max(block[1], 2 * SLAB_CELLS // block[1] * block[1])
-    out: NDArray[np.generic] | None = None
-    for sr in range(top // high * high, bottom, high):
-        for sc in range(left // wide * wide, right, wide):
-            slab = SLABS.get(pin, bands, sr, sc, min(high, shape[0] - sr), min(wide, shape[1] - sc))
-            if out is None:
-                out = np.empty((len(bands), bottom - top, right - left), slab.dtype)
-            a, b = max(top, sr), min(bottom, sr + slab.shape[1])
-            c, d = max(left, sc), min(right, sc + slab.shape[2])
-            out[:, a - top : b - top, c - left : d - left] = slab[:, a - sr : b - sr, c - sc : d - sc]
-    assert out is not None
-    return out, (top, bottom, left, right)
 
 
 def lattice_offset(
@@ -219,7 +129,7 @@ def _counts(file: BandFile, piece: Grid) -> NDArray[np.uint16]:
         piece.width + 2 * margin,
     )
     rows, cols = piece.height + 2 * margin, piece.width + 2 * margin
-    found = counted_values(raw, file.scale, file.offset, _missing(file))
+    found = counts_of(raw, file)
     if found.shape[1:] == (rows, cols):
         out = found
     else:
@@ -257,6 +167,44 @@ def counted_values(
             if whole:
                 for b in range(bands):
                     out[b, r, c] = np.uint16(min(max(raw[b, r, c] * gain + add, 1.0), 65535.0))
+    return out
+
+
+def counts_of(raw: NDArray[np.generic], file: BandFile) -> NDArray[np.uint16]:
+    """``counted_values`` of a file's own numbers; of numbers of one or two bytes each is worked out once."""
+    missing = _missing(file)
+    if raw.dtype in (np.uint8, np.uint16):
+        return looked_up(raw, _table(raw.dtype.itemsize, file.scale, file.offset, missing))
+    return counted_values(raw, file.scale, file.offset, missing)
+
+
+@lru_cache(maxsize=64)
+def _table(itemsize: int, scale: float, offset: float, missing: float) -> NDArray[np.uint16]:
+    numbers = np.arange(256**itemsize, dtype=np.uint16).reshape(1, 1, -1)
+    return counted_values(numbers, scale, offset, missing)[0, 0]
+
+
+@kernel
+def looked_up(raw: NDArray[np.generic], table: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Counts of numbers (band, row, col) by a table in which 0 stands for missing; 0 in every band where any
+    is."""
+    bands, rows, cols = raw.shape
+    out = np.empty((bands, rows, cols), np.uint16)
+    lacking = np.empty(cols, np.bool_)
+    for r in range(rows):
+        lacking[:] = False
+        for b in range(bands):
+            line, into = raw[b, r], out[b, r]
+            for c in range(cols):
+                into[c] = table[line[c]]
+            for c in range(cols):
+                lacking[c] |= into[c] == 0
+        if lacking.any():
+            for b in range(bands):
+                into = out[b, r]
+                for c in range(cols):
+                    if lacking[c]:
+                        into[c] = 0
     return out
 
 

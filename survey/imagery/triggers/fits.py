@@ -36,6 +36,8 @@ CLOUDY_SHARE = 0.005
 SMALLEST_LEVEL = 0.25
 LEAFLESS = 0.40
 """NDVI below which half of a cell or more is exposed."""
+FILE_BLOCK = 512
+"""Cells along a block in which files are mostly stored, or a multiple of theirs."""
 STEP_LINE, STEP_NULL, STEP_LEVEL = 3, 2, 3
 """Every so many cells are looked at for radiometry, for the null, and for a scene's level."""
 
@@ -76,13 +78,15 @@ def sample_pieces(grid: Grid, scenes: int, bands: int, budget: int = 40_000_000)
         return [grid]
     side = 256 if allowed >= 9 * 256 * 256 else 128
     per_side = int(np.clip(np.sqrt(allowed // (side * side)), 2, 5))
-    rows = np.linspace(0, max(0, grid.height - side), per_side).astype(int) // SLOW_BLOCK * SLOW_BLOCK
-    cols = np.linspace(0, max(0, grid.width - side), per_side).astype(int) // SLOW_BLOCK * SLOW_BLOCK
-    return [
-        grid[int(r) : int(r) + side, int(c) : int(c) + side]
-        for r in sorted(set(rows))
-        for c in sorted(set(cols))
-    ]
+
+    def starts(size: int) -> list[int]:
+        at = np.linspace(0, max(0, size - side), per_side).astype(int) // SLOW_BLOCK * SLOW_BLOCK
+        # None lies across two blocks of a file: both had to be decoded.
+        return sorted(
+            {int(a // FILE_BLOCK * FILE_BLOCK + min(a % FILE_BLOCK, FILE_BLOCK - side)) for a in at}
+        )
+
+    return [grid[r : r + side, c : c + side] for r in starts(grid.height) for c in starts(grid.width)]
 
 
 def blank(source: SceneSource, bands: int) -> SceneFit:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from survey.imagery.triggers.files import decoded
+from survey.imagery.triggers.slabs import decoded
 from survey.remark import Remark
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,17 +16,21 @@ from numpy.typing import NDArray
 from survey.errors import InputRefused
 from survey.grid import Grid
 from survey.imagery.triggers.bands import BandSet
-from survey.imagery.triggers.files import SLABS, FileScene
+from survey.imagery.triggers.files import FileScene
 from survey.imagery.triggers.fits import BaselineFit, Fitter
 from survey.imagery.triggers.ground import SceneFit
 from survey.imagery.triggers.product import Product
 from survey.imagery.triggers.settings import TriggerSettings
+from survey.imagery.triggers.slabs import SLABS
 from survey.imagery.triggers.tiles import TileTask, judge_tile
 from survey.pipelines.triggers.store import KeptScene, Store
 
 METHOD = "triggers/2"
 """Changes whenever the same scenes would give other products: what is kept is then made anew."""
-TILE = 1024
+TILE = 1536
+"""Cells along a tile: its halo costs a third, and two of them at once stay below a gigabyte."""
+BLOCK = 512
+"""Files are mostly stored in blocks of so many cells, or of a part of that."""
 
 
 class Mapper(Protocol):
@@ -114,9 +119,19 @@ def fit_json(fit: SceneFit) -> dict[str, Any]:
 
 
 def tiles_of(grid: Grid, side: int) -> list[Grid]:
-    """Pieces in reading order, cut on the blocks of the slow fields."""
+    """Pieces in reading order, cut on the blocks of the slow fields.
+
+    Large ones are cut amid the blocks of files, so that a piece with its halo reaches no farther than those
+    that it needs anyway.
+    """
     side = max(32, side // 32 * 32)
-    return list(grid.pieces(side))
+    first = side + BLOCK // 2 if side % BLOCK == 0 else side
+
+    def spans(size: int) -> list[slice]:
+        edges = [0, *range(first, size, side), size]
+        return [slice(a, b) for a, b in pairwise(edges)]
+
+    return [grid[rows, cols] for rows in spans(grid.height) for cols in spans(grid.width)]
 
 
 def scan(
@@ -232,7 +247,7 @@ def _look(
                     grid, piece, bands, baseline_fit, tuple(baseline), missing, settings, witness, witness_fit
                 )
             )
-    batch = max(4, 2 * engine.width)
+    batch = max(8, 4 * engine.width)
     for start in range(0, len(tasks), batch):
         part = tasks[start : start + batch]
         results = engine.map(judge_tile, part, stage="looking for what was never seen")

@@ -1,0 +1,116 @@
+"""Decoded parts of files, kept as long as neighbours need them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.errors import InputRefused
+from survey.rasters.describe import DAMAGED
+from survey.rasters.handles import Pin, dataset
+
+SLAB_CELLS = 512
+CACHE_BYTES = 320 * 2**20
+
+Key = tuple[Pin, tuple[int, ...], int, int]
+"""File, its bands, first row and first column."""
+
+
+class _Slabs:
+    """Decoded slabs of files, shared by the threads of this process: neighbouring tiles need the same ones.
+
+    An area is walked in reading order, so of those that have no room the highest goes first, of one row the
+    one that was asked for longest ago: what the next row of tiles needs is then still here, which it would
+    not be if the oldest went.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._held = most, 0
+        self._kept: OrderedDict[Key, NDArray[np.generic]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._busy: dict[object, threading.Lock] = {}
+
+    def get(
+        self, pin: Pin, bands: tuple[int, ...], r0: int, c0: int, rows: int, cols: int
+    ) -> NDArray[np.generic]:
+        key = (pin, bands, r0, c0)
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+                return found
+            busy = self._busy.setdefault(key, threading.Lock())
+        with busy:
+            with self._lock:
+                found = self._kept.get(key)
+            if found is not None:
+                return found
+            slab = decoded(pin, bands, r0, c0, rows, cols)
+            with self._lock:
+                self._kept[key] = slab
+                self._held += slab.nbytes
+                while self._held > self._most and len(self._kept) > 1:
+                    # The first of the smallest: the order is that of use.
+                    gone = self._kept.pop(min(self._kept, key=_top))
+                    self._held -= gone.nbytes
+                self._busy.pop(key, None)
+            return slab
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+            self._held = 0
+
+
+def _top(key: Key) -> int:
+    return key[2]
+
+
+SLABS = _Slabs(CACHE_BYTES)
+
+
+def decoded(pin: Pin, bands: tuple[int, ...], r0: int, c0: int, rows: int, cols: int) -> NDArray[np.generic]:
+    """(band, row, col) of a file, in its own numbers."""
+    from rasterio.errors import RasterioError
+    from rasterio.windows import Window
+
+    try:
+        out: NDArray[np.generic] = dataset(pin).read(list(bands), window=Window(c0, r0, cols, rows))
+    except RasterioError as error:
+        raise InputRefused(
+            f"cells of rows {r0 + 1} to {r0 + rows} cannot be decoded", file=pin.name, mend=DAMAGED
+        ) from error
+    return out
+
+
+def read_native(
+    pin: Pin,
+    bands: tuple[int, ...],
+    shape: tuple[int, int],
+    block: tuple[int, int],
+    r0: int,
+    c0: int,
+    rows: int,
+    cols: int,
+) -> tuple[NDArray[np.generic], tuple[int, int, int, int]]:
+    """The part of a window that the file has, and where it lies: (array, (r0, r1, c0, c1) of the file)."""
+    top, bottom = max(0, r0), min(shape[0], r0 + rows)
+    left, right = max(0, c0), min(shape[1], c0 + cols)
+    if top >= bottom or left >= right:
+        return np.zeros((len(bands), 0, 0), np.uint8), (top, top, left, left)
+    high = max(block[0], SLAB_CELLS // block[0] * block[0])
+    wide = shape[1] if block[1] >= shape[1] else max(block[1], SLAB_CELLS // block[1] * block[1])
+    out: NDArray[np.generic] | None = None
+    for sr in range(top // high * high, bottom, high):
+        for sc in range(left // wide * wide, right, wide):
+            slab = SLABS.get(pin, bands, sr, sc, min(high, shape[0] - sr), min(wide, shape[1] - sc))
+            if out is None:
+                out = np.empty((len(bands), bottom - top, right - left), slab.dtype)
+            a, b = max(top, sr), min(bottom, sr + slab.shape[1])
+            c, d = max(left, sc), min(right, sc + slab.shape[2])
+            out[:, a - top : b - top, c - left : d - left] = slab[:, a - sr : b - sr, c - sc : d - sc]
+    assert out is not None
+    return out, (top, bottom, left, right)
