@@ -24,6 +24,8 @@ from survey.report.files.kml import NAMESPACE, kml_bytes
 from survey.report.files.landxml import NAMESPACE as LANDXML
 from survey.report.files.surpac import string_files
 from survey.report.files.tables import Sheet, xlsx_bytes
+from survey.report.folder import RunFolder
+from survey.report.gpkg import Layer, write_layers
 
 
 def gdal_rows(path, layer=None):
@@ -68,6 +70,35 @@ def test_gdal_reads_the_same_lease_contours_and_benches(drawn, run):
     levels = sorted({round(float(shapely.get_coordinates(s, include_z=True)[0, 2]), 3) for s in contours})
     assert levels == sorted(set(stored.columns["level_m"]))
     assert len(by_layer["BENCH_CREST"]) == stored_count(run, "bench_lines", "crest")
+
+
+def test_outlines_of_sites_are_those_a_plan_can_draw(tmp_path, run):
+    square = shapely.box(500_000, 2_800_000, 500_100, 2_800_100)
+    # An edge along cells of 0.1 m, which no pen follows, and specks beside a part that a plan does draw.
+    steps = [(500_000 + x / 10, 2_800_100 + (x % 2) / 10) for x in range(1000, -1, -1)]
+    ragged = shapely.Polygon([(500_000, 2_800_000), (500_100, 2_800_000), *steps]).buffer(0)
+    specks = [shapely.box(500_200 + 9 * k, 2_800_000, 500_202 + 9 * k, 2_800_002) for k in range(50)]
+    other = shapely.box(500_300, 2_800_200, 500_320, 2_800_220)
+    hole = shapely.box(500_050, 2_800_050, 500_051, 2_800_051)
+    shape = shapely.union_all([ragged.difference(hole), other, *specks])
+    folder = RunFolder(tmp_path, run.record)
+    write_layers(
+        tmp_path / "results.gpkg",
+        [Layer("sites", "MultiPolygon", [shape], {"id": ["C1"], "kind": ["pit"]})],
+        run.crs_wkt,
+    )
+    drawing = ezdxf.read(io.StringIO(dxf_text(folder, 1000)))
+    rings = [shapely.Polygon(line.get_points("xy")) for line in drawing.modelspace().query("LWPOLYLINE")]
+    assert len(rings) == 2
+    assert max(len(r.exterior.coords) for r in rings) < 10
+    drawn = shapely.union_all(rings)
+    assert drawn.hausdorff_distance(shapely.union(square, other)) <= 0.3
+    note = drawing.layers.get("SITES_PIT").description
+    assert "25 m2" in note
+    assert "0.2 m" in note
+    # Ten times larger on paper, and what was a speck is drawn.
+    fine = ezdxf.read(io.StringIO(dxf_text(folder, 100)))
+    assert len(list(fine.modelspace().query("LWPOLYLINE"))) == 53
 
 
 def stored_count(run, layer, kind):
@@ -165,8 +196,6 @@ def test_string_files_hold_the_lines_with_northing_first(drawn, run):
 
 
 def test_commas_and_foreign_letters_do_not_break_a_string_file(run, tmp_path):
-    from survey.report.folder import RunFolder
-    from survey.report.gpkg import Layer, write_layers
 
     shape = shapely.multipolygons([shapely.box(0, 0, 1, 1)])
     write_layers(

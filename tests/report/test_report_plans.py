@@ -25,7 +25,7 @@ from survey.report.gpkg import Layer, write_layers
 from survey.report.options import SHEETS_MM
 from survey.report.paper.furniture import true_north_deg
 from survey.report.paper.plans import environment_plan, plan_pdf, surface_plan
-from survey.report.paper.sections import sections_pdf
+from survey.report.paper.sections import _sheets, sections_pdf
 from survey.report.sheets import frame_of, lay_out, scale_bar_m, surface_scale
 from survey.report.words import Words
 
@@ -313,3 +313,25 @@ def test_a_small_site_is_drawn_at_a_scale_that_shows_it(run):
             break
     else:
         raise AssertionError("the site has no section")
+
+
+class _Drawing:
+    def __init__(self, width: float, height: float) -> None:
+        self.width, self.height = width, height
+
+
+def test_no_section_stands_alone_on_a_last_sheet():
+    room = (200.0, 250.0)
+    # Four of 58 mm and gaps fill a sheet; a fifth fits with smaller gaps.
+    pages, gap = _sheets([_Drawing(190, 46) for _ in range(5)], room)
+    assert [len(page) for page in pages] == [5]
+    assert gap < 6
+    assert sum(row[0].height + gap for row in pages[0]) <= room[1] + gap
+    # Where it cannot fit, the sheets are filled evenly, in the order given.
+    drawings = [_Drawing(190, 60) for _ in range(5)]
+    pages, gap = _sheets(drawings, room)
+    assert [len(page) for page in pages] == [3, 2]
+    assert [svg for page in pages for row in page for svg in row] == drawings
+    # Two sheets with more than one on the last stay as they are.
+    assert [len(page) for page in _sheets([_Drawing(190, 60) for _ in range(6)], room)[0]] == [3, 3]
+    assert [len(page) for page in _sheets([_Drawing(190, 200)] * 2, room)[0]] == [1, 1]

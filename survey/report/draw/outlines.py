@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
+SPECK_MM = 5.0
+"""Parts and holes of an outline smaller than this square on paper are not drawn."""
+
 
 def without_specks(shape: BaseGeometry, least_m2: float) -> BaseGeometry:
     """``shape`` without parts and holes smaller than ``least_m2``; its largest part stays in any case.

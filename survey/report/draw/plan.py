@@ -12,7 +12,7 @@ import numpy as np
 from survey.dem.contours import thinned
 from survey.grid import Bounds
 from survey.report.colours import CONTOUR, OKABE_ITO, SITE, ZONE
-from survey.report.draw.outlines import without_specks
+from survey.report.draw.outlines import SPECK_MM, without_specks
 from survey.report.draw.svg import Svg, mm, path_of
 from survey.report.sheets import grid_spacing_m
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from survey.report.words import Words
 
 _THIN_MM = 0.03
-_SPECK_MM = 5.0  # parts and holes of an outline smaller than this square are not drawn
 _LABEL_EVERY_MM = 130.0
 
 
@@ -426,7 +425,7 @@ def _named(svg: Svg, run: RunFolder, view: View, look: PlanLook, words: Words, l
 
 
 def _sites(svg: Svg, run: RunFolder, view: View, look: PlanLook) -> None:
-    speck = (_SPECK_MM * view.scale / 1000) ** 2
+    speck = (SPECK_MM * view.scale / 1000) ** 2
     for row in run.layer("sites").rows():
         colour = SITE.get(str(row["kind"]), "#000000")
         shape = row["geometry"]

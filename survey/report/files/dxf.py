@@ -2,7 +2,9 @@
 
 R2013, one layer a kind of thing, contours as polylines with elevation, benches as polylines in space, the
 later surface as triangles. Texts are sized for the scale of the surface plan: 2.5 mm when plotted at it.
-Coordinates are those of the survey, so that the drawing falls into place beside other drawings of the mine.
+Outlines of sites are simplified to a fine line's breadth on that plan and leave out what it cannot draw, as
+the note of their layer says. Coordinates are those of the survey, so that the drawing falls into place beside
+other drawings of the mine.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from survey.report.draw.outlines import SPECK_MM, without_specks
 from survey.report.files.surface import triangles_of
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ LAYERS: dict[str, tuple[int, str, int]] = {
     "SURFACE_AFTER": (9, "Continuous", 9),
 }
 _PAPER_TEXT_MM = 2.5
+_FINE_LINE_MM = 0.2
 
 
 def dxf_text(run: RunFolder, scale: int) -> str:
@@ -58,10 +62,17 @@ def dxf_text(run: RunFolder, scale: int) -> str:
         doc.header["$LTSCALE"] = scale / 1000 * 5
         for name, (colour, linetype, weight) in LAYERS.items():
             doc.layers.add(name, color=colour, linetype=linetype, lineweight=weight)
+        least, tolerance = _least_m2(scale), _tolerance_m(run, scale)
+        for name in LAYERS:
+            if name.startswith("SITES_") and name != "SITES_TEXT":
+                doc.layers.get(name).description = (
+                    f"Outlines to {tolerance:g} m; parts and holes below {least:g} m2 left out (1:{scale}). "
+                    "The full outlines are in results.gpkg."
+                )
         # Triangles hide all else: they are there, and switched off until wanted.
         doc.layers.get("SURFACE_AFTER").off()
         doc.styles.add("SURVEY", font="arial.ttf")
-        _draw(run, doc.modelspace(), _PAPER_TEXT_MM * scale / 1000)
+        _draw(run, doc.modelspace(), _PAPER_TEXT_MM * scale / 1000, least, tolerance)
         _place(run, doc)
         extent = run.extent
         if extent is not None:
@@ -79,7 +90,19 @@ def dxf_text(run: RunFolder, scale: int) -> str:
         ezdxf_options.write_fixed_meta_data_for_testing = former
 
 
-def _draw(run: RunFolder, space: Any, size: float) -> None:
+def _least_m2(scale: int) -> float:
+    """The least part of an outline that the plan of that scale draws."""
+    return (SPECK_MM * scale / 1000) ** 2
+
+
+def _tolerance_m(run: RunFolder, scale: int) -> float:
+    """How far an outline may lie off the one that was found: as triangles may, or a fine line's breadth."""
+    drawing = run.record.settings.get("drawing")
+    stated = drawing.get("tin_tolerance_m") if isinstance(drawing, dict) else None
+    return max(float(stated or 0.0), _FINE_LINE_MM * scale / 1000)
+
+
+def _draw(run: RunFolder, space: Any, size: float, least_m2: float, tolerance_m: float) -> None:
     import shapely
 
     def text(
@@ -110,7 +133,8 @@ def _draw(run: RunFolder, space: Any, size: float) -> None:
         text(str(row["name"]), "LEASE_PILLARS_TEXT", row["east"] + 2 * size, row["north"] + size)
     for row in run.layer("sites").rows():
         layer = f"SITES_{str(row['kind']).upper()}"
-        _rings(space, row["geometry"], layer if layer in LAYERS else "WORKINGS_DUMPS")
+        shape = shapely.simplify(without_specks(row["geometry"], least_m2), tolerance_m)
+        _rings(space, shape, layer if layer in LAYERS else "WORKINGS_DUMPS")
         _, _, east, north = row["geometry"].bounds
         text(str(row["id"]), "SITES_TEXT", east, north + size)
     for row in run.layer("contours").rows():

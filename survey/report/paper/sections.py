@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from survey.grid import Bounds
 from survey.report import content, sheets
 from survey.report.draw.plan import PlanLook, View, draw_plan
@@ -16,6 +18,9 @@ from survey.report.paper.typeset import Drawings, typeset
 from survey.report.words import Words
 
 _GAP = 6.0
+_TIGHT_GAPS = (4.0, 2.5, 1.0)
+_MOST_COARSER = 5
+"""A lone section may be drawn so many times smaller than would suit it, to share a sheet with others."""
 _SCALE_STRIP = 24.0
 _SITE_SCALES = (200, 500, 1000, 2000)
 
@@ -33,9 +38,9 @@ def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> byt
     drawings = Drawings()
     pages: list[dict[str, object]] = []
     for of_group, group in _by_scale(sections, words, scale, _room(sheet)):
-        drawn = [draw_section(s, words, scale=of_group, identity=f"s{sections.index(s)}-") for s in group]
         bar = drawings.add(f"scale-{of_group}.svg", furniture.scale_bar(of_group, words, numbers))
-        for rows in _packed([svg for svg in drawn if svg is not None], _room(sheet)):
+        packed, gap = _sheets(_drawn(group, sections, words, of_group), _room(sheet))
+        for rows in packed:
             pages.append(
                 {
                     "number": len(pages) + 1,
@@ -43,6 +48,7 @@ def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> byt
                         [drawings.add(f"section-{len(pages)}-{r}-{k}.svg", svg) for k, svg in enumerate(row)]
                         for r, row in enumerate(rows)
                     ],
+                    "gap": gap,
                     "scale_bar": bar,
                     "scale_line": words("plan.scale_line", scale=of_group),
                     "fraction": [words("plan.fraction"), words("plan.both_ways", scale=of_group)],
@@ -63,7 +69,6 @@ def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> byt
         "margin": sheets.MARGIN,
         "column": column,
         "text_pt": sheets.TEXT_PT[sheet],
-        "gap": _GAP,
         "heading": heading,
         "rule": words("plan.sections_rule"),
         "facts": facts,
@@ -112,15 +117,57 @@ def _by_scale(
             if drawn is not None and drawn.width <= 0.6 * room[0] and drawn.height <= 0.5 * room[1]:
                 break
         groups.setdefault(finer, []).append(section)
-    found = [(scale, whole)] if whole else []
-    return found + [(finer, groups[finer]) for finer in sorted(groups, reverse=True)]
+    if whole:
+        groups[scale] = whole + groups.get(scale, [])
+
+    def sheets_of(of_group: int, group: list[SectionDrawing]) -> int:
+        return len(_sheets(_drawn(group, sections, words, of_group), room)[0])
+
+    for finer in sorted(groups):
+        # One small pit does not need a sheet of its own if the next scale's sheets have room for it.
+        coarser = min((s for s in groups if finer < s <= _MOST_COARSER * finer), default=None)
+        if len(groups[finer]) > 1 or coarser is None:
+            continue
+        if sheets_of(coarser, groups[coarser] + groups[finer]) == sheets_of(coarser, groups[coarser]):
+            groups[coarser] = groups[coarser] + groups.pop(finer)
+    return [(of_group, groups[of_group]) for of_group in sorted(groups, reverse=True)]
 
 
-def _packed(drawn: list[Svg], room: tuple[float, float]) -> list[list[list[Svg]]]:
-    """Pages of rows of drawings, in the order given, as many beside and below each other as there is room."""
+def _drawn(
+    group: list[SectionDrawing], sections: list[SectionDrawing], words: Words, scale: int
+) -> list[Svg]:
+    drawn = [draw_section(s, words, scale=scale, identity=f"s{sections.index(s)}-") for s in group]
+    return [svg for svg in drawn if svg is not None]
+
+
+def _sheets(drawn: list[Svg], room: tuple[float, float]) -> tuple[list[list[list[Svg]]], float]:
+    """Sheets of rows of drawings and the gap between them, no sheet with a last section alone on it.
+
+    Drawings keep their scale; what is left over is fitted in with smaller gaps, or sheets are filled evenly.
+    """
+    sheets = _packed(drawn, room, _GAP)
+    if len(sheets) < 2 or sum(map(len, sheets[-1])) > 1:
+        return sheets, _GAP
+    for gap in _TIGHT_GAPS:
+        tight = _packed(drawn, room, gap)
+        if len(tight) < len(sheets):
+            return tight, gap
+    even = _packed(drawn, room, _GAP, most=math.ceil(len(drawn) / len(sheets)))
+    return (even if len(even) == len(sheets) else sheets), _GAP
+
+
+def _packed(
+    drawn: list[Svg], room: tuple[float, float], gap: float, most: int | None = None
+) -> list[list[list[Svg]]]:
+    """Pages of rows of drawings, in the order given, as many beside and below each other as there is room.
+
+    ``most``: at most so many on a page.
+    """
     pages: list[list[list[Svg]]] = []
     across, down, high = room[0] + 1, room[1] + 1, 0.0
     for svg in drawn:
+        if pages and most is not None and sum(map(len, pages[-1])) >= most:
+            across, down, high = room[0] + 1, room[1] + 1, 0.0
         if pages and across + svg.width <= room[0] and down - high + max(high, svg.height) <= room[1]:
             pages[-1][-1].append(svg)
         else:
@@ -129,8 +176,8 @@ def _packed(drawn: list[Svg], room: tuple[float, float]) -> list[list[list[Svg]]
                 down = 0.0
             pages[-1].append([svg])
             across, high = 0.0, 0.0
-            down += _GAP
-        across += svg.width + _GAP
+            down += gap
+        across += svg.width + gap
         down += max(svg.height - high, 0.0)
         high = max(high, svg.height)
     return pages
