@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.imagery.triggers.bands import BandSet
+from survey.imagery.triggers.cells import veils
 from survey.imagery.triggers.kernels import DARK, LIKE, block_rise, tell_cells
 from survey.imagery.triggers.lattice import smooth_known
 from survey.imagery.triggers.masks import box_shares, counted_from_corner, crowded, widened
@@ -109,18 +110,7 @@ def veil_share(
     Fits now = before + a·(cloud − before) + h·haze·(1 − before), a, h ≥ 0, by weighted least squares
     (``weight`` per band, 1/σ²). Returns (share of the squared change explained, strength a + h).
     """
-    cloud = np.array([_CLOUD[b] for b in bands.names], np.float32) - before
-    haze = np.array([_VEIL[b] for b in bands.names], np.float32) * (1.0 - before)
-    rise = now - before
-    w = weight
-    cc, hh, ch = (cloud * cloud * w).sum(-1), (haze * haze * w).sum(-1), (cloud * haze * w).sum(-1)
-    rc, rh, rr = (rise * cloud * w).sum(-1), (rise * haze * w).sum(-1), (rise * rise * w).sum(-1)
-    det = np.maximum(cc * hh - ch * ch, 1e-12)
-    a, h = (rc * hh - rh * ch) / det, (rh * cc - rc * ch) / det
-    only_a, only_h = np.maximum(rc / np.maximum(cc, 1e-12), 0), np.maximum(rh / np.maximum(hh, 1e-12), 0)
-    a_wins = only_a * rc >= only_h * rh
-    inside = (a >= 0) & (h >= 0)
-    a = np.where(inside, a, np.where(a_wins, only_a, 0.0))
-    h = np.where(inside, h, np.where(a_wins, 0.0, only_h))
-    explained = (a * rc + h * rh) / np.maximum(rr, 1e-12)
-    return explained.astype(np.float32), (a + h).astype(np.float32)
+    cloud = np.array([_CLOUD[b] for b in bands.names], np.float32)
+    haze = np.array([_VEIL[b] for b in bands.names], np.float32)
+    every = np.broadcast_to(weight.astype(np.float32), now.shape)
+    return veils(now, before, cloud, haze, np.ascontiguousarray(every))

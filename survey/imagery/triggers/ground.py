@@ -22,6 +22,7 @@ from survey.imagery.triggers.normalise import Line, log_tables, reflectance_tabl
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.sources import SceneSource
 from survey.imagery.triggers.whitened import whiten_into
+from survey.jit import kernel
 
 WATER, WOODY, SEASONAL, BARE, SHORE = range(5)
 LAND = ("water", "woody", "seasonal green", "bare", "shore")
@@ -125,6 +126,29 @@ def _short(bands: BandSet) -> int:
     return bands.index("green") if bands.has("green") else bands.bluest
 
 
+@kernel
+def kinds_of(
+    low: NDArray[np.float32], high: NDArray[np.float32], wet: NDArray[np.float32]
+) -> NDArray[np.int8]:
+    """The kind of land of each cell, by its NDVI when dry and when green and the share of looks under
+    water."""
+    height, width = wet.shape
+    out = np.empty((height, width), np.int8)
+    for r in range(height):
+        for c in range(width):
+            kind = BARE
+            if high[r, c] > 0.42:
+                kind = SEASONAL
+            if low[r, c] > 0.42:
+                kind = WOODY
+            if wet[r, c] > 0.08:
+                kind = SHORE
+            if wet[r, c] > 0.75:
+                kind = WATER
+            out[r, c] = kind
+    return out
+
+
 @dataclass(frozen=True)
 class Land:
     """How a piece lay through the baseline, (row, col)."""
@@ -136,12 +160,7 @@ class Land:
 
     @property
     def kind(self) -> NDArray[np.int8]:
-        out = np.full(self.looks.shape, BARE, np.int8)
-        out[self.green_high > 0.42] = SEASONAL
-        out[self.green_low > 0.42] = WOODY
-        out[self.wet_share > 0.08] = SHORE
-        out[self.wet_share > 0.75] = WATER
-        return out
+        return kinds_of(self.green_low, self.green_high, self.wet_share)
 
     def cut(self, part: tuple[slice, slice]) -> Land:
         return Land(self.green_low[part], self.green_high[part], self.wet_share[part], self.looks[part])

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.imagery.triggers import chi
+from survey.imagery.triggers import cells, chi
 from survey.imagery.triggers.kernels import MOST_COUNTS, UNIT
 
 FLOOR = 0.03
@@ -21,10 +21,6 @@ FLOOR = 0.03
 
 def to_log(reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.log(np.maximum(reflectance, 0.0) + np.float32(FLOOR))
-
-
-def from_log(value: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.exp(value) - np.float32(FLOOR)
 
 
 @dataclass(frozen=True)
@@ -133,4 +129,5 @@ def reflectance_tables(line: Line) -> NDArray[np.float32]:
 def unwhitened(value: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """Reflectance (…, band) of whitened spectra (…, band)."""
     inverse = np.linalg.inv(matrix.astype(np.float64)).astype(np.float32)
-    return from_log(value @ inverse.T)
+    flat = np.ascontiguousarray(value).reshape(-1, value.shape[-1])
+    return cells.unwhitened(flat, inverse, FLOOR).reshape(value.shape)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from survey.grid import Grid
 from survey.imagery.triggers import chi
 from survey.imagery.triggers.bands import BandSet
+from survey.imagery.triggers.cells import standing_out
 from survey.imagery.triggers.fits import BaselineFit
 from survey.imagery.triggers.ground import THIN, Land, Look, Past, SceneFit, judged, take, usual_of
 from survey.imagery.triggers.novelty import SLOW_BLOCK, Novelty, material, novelty
@@ -145,33 +146,23 @@ def make_product(
     settings: TriggerSettings,
 ) -> Product:
     """Keep what is rare and not leafy."""
-    bands = baseline.bands
     kinds = lying.kind
-    known = np.isfinite(new.distance)
-    observed = one.clear.observed[part] & known
-    suspect = one.clear.suspect[part] & known
-    inside = np.zeros(kinds.shape, bool)
-    inside[inner] = True
-    rare = inside & (observed | suspect)
-    rare &= np.nan_to_num(new.distance) >= far.astype(np.float32)[kinds]
-    rows, cols = np.nonzero(rare)
-    now, match, leafless, flags = material(new, matrix, bands, rows, cols, settings)
-    rows, cols, now, match, flags = (
-        rows[leafless],
-        cols[leafless],
-        now[leafless],
-        match[leafless],
-        flags[leafless],
-    )
-    flags[suspect[rows, cols]] |= SUSPECT
+    top, left, height, width = inner[0].start, inner[1].start, piece.height, piece.width
+    observed, rows, cols, suspect = standing_out(
+        new.distance, one.clear.observed, one.clear.suspect, part[0].start, part[1].start,
+        kinds, far.astype(np.float32), top, left, height, width,
+    )  # fmt: skip
+    now, match, leafless, flags = material(new, matrix, baseline.bands, rows, cols, settings)
+    flags[suspect] |= SUSPECT
+    rows, cols, now, match, flags = (kept[leafless] for kept in (rows, cols, now, match, flags))
     distance = new.distance[rows, cols]
     rarity = log10_rarity(distance, kinds[rows, cols], fit, baseline)
     green = np.stack([lying.green_low[rows, cols], lying.green_high[rows, cols]], 1)
-    at_rows, at_cols = rows - inner[0].start, cols - inner[1].start
+    at_rows, at_cols = rows - top, cols - left
     return Product(
         piece.row0,
         piece.col0,
-        observed[inner],
+        observed,
         (at_rows * piece.width + at_cols).astype(np.int32),
         np.rint(rarity * 1000).astype(np.int16),
         np.clip(np.rint(distance * 100), 0, 65535).astype(np.uint16),
@@ -179,7 +170,7 @@ def make_product(
         kinds[rows, cols].astype(np.uint8),
         counts(now),
         counts(match),
-        np.ascontiguousarray(past.usual[:, part[0], part[1]][:, rows, cols].T),
+        np.ascontiguousarray(past.usual[:, part[0].start + rows, part[1].start + cols].T),
         np.clip(np.rint(np.nan_to_num(green) * 100), -100, 100).astype(np.int8),
         np.clip(np.rint(lying.wet_share[rows, cols] * 100), 0, 100).astype(np.uint8),
     )
