@@ -22,7 +22,7 @@ from survey.forensics.flag import Box, Flag, Outcome, Strength
 from survey.forensics.noise import block_sigma, blocks, fine_texture, last_digit, quantum
 
 TEST = "real.smooth_patch"
-SQUARE = 16
+SQUARE = 8
 
 Floats = NDArray[np.float64]
 
@@ -93,7 +93,7 @@ class Patch:
 @dataclass(frozen=True)
 class Settings:
     least_area_m2: float = 40.0
-    least_squares: int = 3
+    least_squares: int = 4
     low: float = 0.25  # fine noise below this part of the scene's usual low
     missing: float = 0.35  # fine noise per coarse noise, below this part of the scene's usual
     last_digits: float = 4.0  # smooth to so many last digits
@@ -144,10 +144,11 @@ def find_patches(s: Squares, cell_m: float, settings: Settings = DEFAULTS) -> tu
         means = s.mean_m[outer]
         middle = float(np.nanmedian(means[here]))
         around = means[rim & np.isfinite(means)]
+        # Squares that the patch fills in part reach beyond it: the flattest third tells what it is itself.
         slopes = s.slope[outer][here]
-        tilt = float(np.nanmedian(slopes)) / cell_m
-        # Squares that the patch fills in part reach beyond it.
-        spread = float(np.diff(np.nanpercentile(means[here], [20, 80]))[0])
+        flattest = slopes <= np.nanquantile(slopes, 1 / 3)
+        tilt = float(np.nanmedian(slopes[flattest])) / cell_m
+        spread = float(np.ptp(means[here][flattest]))
         if tilt < 0.002 and spread < max(0.02, 4 * s.quantum_m):
             kind = "level"
         elif float(np.nanmedian(s.fine_m[outer][here])) <= 2 * exact:

@@ -10,6 +10,9 @@ another projection (k = 1.06) beats with period 17.7 and has lost nothing. Drawn
 second differences are alike, or many are zero; in a measured surface they oppose each other (−2/3 for
 white noise).
 
+*Two kinds of cells.* Twofold is the shortest beat there is and often drowns in the ground; there it is asked
+whether even and odd cells follow from their neighbours by rules of their own (``parity``).
+
 *Cut-off.* The spectrum of a smoothed surface drops off a cliff. By itself this only says what the finest
 detail is: a terrain model interpolated between few ground points does the same.
 """
@@ -24,11 +27,14 @@ from numpy.typing import NDArray
 
 from survey.forensics.flag import Flag, Outcome
 from survey.forensics.noise import GAIN, MAD, fine_texture, quantum
+from survey.forensics.parity import LIMIT, parity
 
 TEST = "real.upsampled"
 SQUARE = 128
 LONGEST = 64
 """Longest period looked for, cells."""
+TWOFOLD = 1.4
+"""From here on a beat says that a surface was drawn out; a file brought to another projection has 1.1."""
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +59,7 @@ class Grain:
     repeats: float  # how often each value stands, along the axis where it stands less often
     effective: float | None  # finest detail, cells
     rounded: bool  # heights are rounded more coarsely than they are noisy
+    halves: float = math.nan  # see ``parity``: 1 where even and odd cells are alike
 
 
 def bending(z: NDArray[np.floating], order: int) -> tuple[Floats, Floats]:
@@ -243,11 +250,17 @@ def grain(z: NDArray[np.floating]) -> Grain:
         repeats=min(repeated(z), repeated(flipped)),
         effective=effective_cell(*square_spectrum(z)),
         rounded=step > 0 and step > 1.5 * noise,
+        halves=parity(z),
     )
 
 
 def drawn_out(g: Grain, least_contrast: float = 300.0) -> float:
     """By how much a window was drawn out: k cells per cell of the source; 1.0 = no sign of it."""
+    k = _by_beat(g, least_contrast)
+    return 2.0 if k < TWOFOLD and g.halves < LIMIT else k
+
+
+def _by_beat(g: Grain, least_contrast: float) -> float:
     if g.repeats > 1.4:
         return g.repeats
     if g.across is None or g.down is None or g.rounded:
@@ -271,7 +284,7 @@ def judge_upsampled(windows: list[Grain], cell_m: float, *, is_dtm: bool = False
     if not seen:
         return Outcome(TEST, no_power="there is no window of 200 × 200 cells without large holes")
     # A file drawn out by repeating has steps that look like rounding.
-    sharp = [g for g in seen if not g.rounded or g.repeats > 1.4]
+    sharp = [g for g in seen if not g.rounded or g.repeats > 1.4 or g.halves < LIMIT]
     if not sharp:
         return Outcome(TEST, no_power="heights are rounded more coarsely than they are noisy")
     factors = [drawn_out(g) for g in sharp]
@@ -281,11 +294,12 @@ def judge_upsampled(windows: list[Grain], cell_m: float, *, is_dtm: bool = False
         "windows": len(sharp),
         "effective_cells": effective,
         "drawn_out": float(np.median(factors)),
+        "even_and_odd": float(np.median([g.halves for g in sharp])),
         "contrast": float(
             np.median([min(g.across.contrast, g.down.contrast) for g in sharp if g.across and g.down])
         ),
     }
-    beating = [k for k in factors if k >= 1.4]
+    beating = [k for k in factors if k >= TWOFOLD]
     if len(beating) >= max(1, math.ceil(len(sharp) / 2)):
         k = float(np.median(beating))
         how = "each value repeated" if min(g.repeats for g in sharp) > 1.4 else "interpolated between"

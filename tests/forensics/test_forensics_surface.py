@@ -11,9 +11,11 @@ from scipy import ndimage
 from survey.forensics.bare_ground import compare_models, judge_dtm
 from survey.forensics.clones import clones
 from survey.forensics.noise import fine_texture, quantum
+from survey.forensics.parity import parity
 from survey.forensics.smooth import Seen, Squares, find_patches, judge_smooth, squares
 from survey.forensics.upsampled import drawn_out, grain, judge_upsampled
 from survey.sample_data import make_scene
+from survey.sample_data.survey_error import ErrorModel
 
 PATCH = (slice(120, 176), slice(60, 140))
 
@@ -216,3 +218,42 @@ def test_counts_of_parts_sum_to_the_whole(honest):
     z, t = honest.after, honest.after_dtm
     whole = compare_models(z, t)
     assert compare_models(z[:100], t[:100]) + compare_models(z[100:], t[100:]) == whole
+
+
+# -- two kinds of cells ----------------------------------------------------------------------------------
+def test_alike_cells_follow_one_rule(rng):
+    """White, smooth or sloping: what even cells miss by the odd ones' rule is what they miss by their own."""
+    white = rng.standard_normal((240, 240))
+    slope = 0.3 * np.arange(240)[None, :] + 0.1 * np.arange(240)[:, None]
+    for z in (white, white + slope, ndimage.gaussian_filter(white, 0.7), ndimage.gaussian_filter(white, 1.5)):
+        assert parity(300 + 0.03 * z) == pytest.approx(1.0, abs=0.03)
+
+
+def test_cells_between_two_others_have_a_rule_of_their_own(rng):
+    """Odd cells that are the mean of their neighbours are missed by nothing; the even ones follow no rule."""
+    z = rng.standard_normal((240, 241)).cumsum(axis=0)
+    z[:, 1::2] = 0.5 * (z[:, :-1:2] + z[:, 2::2])
+    z[1:-1:2] = 0.5 * (z[:-2:2] + z[2::2])
+    assert parity(z[:239]) < 0.6
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("step", [0.0, 0.01])
+def test_twofold_on_smooth_matching_and_rounded_is_seen_and_honest_is_not(seed, step):
+    survey = ErrorModel(random_m=0.03, correlated_m=0.02)
+    z = make_scene(
+        seed, size_m=(240.0, 240.0), smoothing_cells=0.7 * seed, before_error=survey, after_error=survey
+    ).after.astype(float)
+    coarse = z.reshape(120, 2, 120, 2).mean(axis=(1, 3))
+    twofold = ndimage.zoom(coarse, 2, order=1, mode="nearest", grid_mode=True)
+    if step:
+        z, twofold = (np.round(a / step) * step for a in (z, twofold))
+    (flag,) = judge_upsampled([grain(twofold.astype(np.float32))], 1.0).flags
+    assert flag.name == "drawn out from a coarser grid"
+    assert flag.evidence["coarse_cell_m"] == pytest.approx(2.0, rel=0.03)
+    assert judge_upsampled([grain(z.astype(np.float32))], 1.0).flags == ()
+
+
+def test_a_strip_is_too_little_for_two_rules(rng):
+    assert np.isnan(parity(rng.standard_normal((240, 12))))
+    assert np.isnan(parity(np.full((240, 240), np.nan)))
