@@ -102,3 +102,33 @@ def veils(now: F32, before: F32, cloud_of: F32, haze_of: F32, weight: F32) -> tu
         share[i] = (a * rc + h * rh) / max(rr, least)
         strength[i] = a + h
     return share, strength
+
+
+@kernel
+def leafless(
+    counts: NDArray[np.uint16], wanted: Mask, tables: F32, red: int, nir: int, most_ndvi: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp], F32]:
+    """(rows, cols, reflectances (n, band)) of the wanted cells with an NDVI below ``most_ndvi``, in reading
+    order; ``tables`` (band, count)."""
+    bands, height, width = counts.shape
+    last = np.uint16(tables.shape[1] - 1)
+    chosen = np.zeros((height, width), np.bool_)
+    count = 0
+    for r in range(height):
+        for c in range(width):
+            if wanted[r, c]:
+                a, b = tables[red, min(counts[red, r, c], last)], tables[nir, min(counts[nir, r, c], last)]
+                if (b - a) / max(b + a, np.float32(1e-3)) < most_ndvi:
+                    chosen[r, c] = True
+                    count += 1
+    rows, cols = np.empty(count, np.intp), np.empty(count, np.intp)
+    spectra = np.empty((count, bands), np.float32)
+    n = 0
+    for r in range(height):
+        for c in range(width):
+            if chosen[r, c]:
+                rows[n], cols[n] = r, c
+                for k in range(bands):
+                    spectra[n, k] = tables[k, min(counts[k, r, c], last)]
+                n += 1
+    return rows, cols, spectra

@@ -6,6 +6,7 @@ with a sharp peak or not at all; the scene's shift is the median of the votes (M
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,27 +50,27 @@ def edges(image: NDArray[np.float32], ok: NDArray[np.bool_]) -> NDArray[np.compl
     return out
 
 
-def _peak(surface: NDArray[np.float64], reach: int) -> tuple[float, float, float] | None:
-    """Sub-cell peak of a correlation surface with zero lag at [0, 0]: (row, col, sharpness)."""
+def _peak(surface: NDArray[np.float32], at: int, reach: int) -> tuple[float, float]:
+    """(row, col) of the top of a correlation surface with zero lag at [0, 0], to a part of a cell. ``at``
+    counts through the lags of at most ``reach`` as ``_near`` does."""
     n_rows, n_cols = surface.shape
-    rows = np.r_[0 : reach + 1, n_rows - reach : n_rows]
-    cols = np.r_[0 : reach + 1, n_cols - reach : n_cols]
-    near = surface[np.ix_(rows, cols)]
-    at = int(near.argmax())
-    r, c = int(rows[at // len(cols)]), int(cols[at % len(cols)])
-    spread = float(surface.std())
-    if spread == 0.0:
-        return None
+    side = 2 * reach + 1
+    r, c = (k if k <= reach else k - side for k in divmod(at, side))
 
     def refine(before: float, top: float, after: float) -> float:
         bend = before - 2.0 * top + after
-        return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
+        return 0.0 if bend >= 0 else min(max(0.5 * (before - after) / bend, -0.5), 0.5)
 
-    dr = refine(surface[r - 1, c], surface[r, c], surface[(r + 1) % n_rows, c])
-    dc = refine(surface[r, c - 1], surface[r, c], surface[r, (c + 1) % n_cols])
-    row = (r if r <= reach else r - n_rows) + dr
-    col = (c if c <= reach else c - n_cols) + dc
-    return row, col, float(surface[r, c]) / spread
+    top = float(surface[r, c])
+    dr = refine(float(surface[r - 1, c]), top, float(surface[(r + 1) % n_rows, c]))
+    dc = refine(float(surface[r, c - 1]), top, float(surface[r, (c + 1) % n_cols]))
+    return r + dr, c + dc
+
+
+def _near(surfaces: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
+    """(window, lag): the lags of at most ``reach`` rows and columns, those of zero and more first."""
+    lags = np.r_[0 : reach + 1, -reach:0]
+    return surfaces[:, lags[:, None], lags].reshape(len(surfaces), -1)
 
 
 def find_shift(
@@ -93,39 +94,59 @@ def find_shift(
         return Shift(0.0, 0.0, float("nan"), [], 0)
     both = ok_reference & ok_scene
     bands = [(edges(a, both), edges(b, both)) for a, b in zip(reference, scene, strict=True)]
-    taper = np.hanning(window + 2)[1:-1]
-    taper = (taper[:, None] * taper[None, :]).astype(np.float32)
-    # Above half the sampling frequency there is more noise and aliasing than edge.
-    f = np.hypot(np.fft.fftfreq(window)[:, None], np.fft.fftfreq(window)[None, :])
-    keep = np.exp(-0.5 * (f / 0.22) ** 2)
-    votes: list[tuple[float, float]] = []
-    tried = 0
-    for r in _starts(height, window):
-        for c in _starts(width, window):
-            cut = (slice(r, r + window), slice(c, c + window))
-            if both[cut].mean() < 0.6:
-                continue
-            tried += 1
-            surface = np.zeros((window, window))
-            for a, b in bands:
-                cross = np.fft.fft2(b[cut] * taper) * np.conj(np.fft.fft2(a[cut] * taper))
-                size = np.abs(cross)
-                floor = 1e-3 * float(size.max())
-                if floor > 0.0:
-                    # Between phase (1) and plain (0) correlation: phase alone listens to noise, plain to the
-                    # strongest edge.
-                    cross = cross / np.maximum(size, floor) ** 0.75
-                    one = np.real(np.fft.ifft2(keep * cross))
-                    surface += one / max(float(one.std()), 1e-30)
-            found = _peak(surface, min(reach, window // 4))
-            if found and found[2] >= sharp:
-                votes.append(found[:2])
+    corners = [
+        (r, c)
+        for r in _starts(height, window)
+        for c in _starts(width, window)
+        if both[r : r + window, c : c + window].mean() >= 0.6
+    ]
+    tried = len(corners)
+    if not corners:
+        return Shift(0.0, 0.0, float("nan"), [], 0)
+    reach = min(reach, window // 4)
+    surfaces = _surfaces(bands, corners, window)
+    near, spread_of = _near(surfaces, reach), surfaces.std(axis=(1, 2))
+    sharpest = near.argmax(1)
+    stands = near[np.arange(tried), sharpest] >= sharp * spread_of
+    votes = [_peak(surfaces[i], int(sharpest[i]), reach) for i in np.nonzero(stands & (spread_of > 0))[0]]
     if not votes:
         return Shift(0.0, 0.0, float("nan"), [], tried)
     where = np.array(votes)
     centre = np.median(where, axis=0)
     spread = 1.4826 * float(np.median(np.abs(where - centre)))
     return Shift(float(centre[0]), float(centre[1]), spread, votes, tried)
+
+
+def _surfaces(
+    bands: Sequence[tuple[NDArray[np.complex64], NDArray[np.complex64]]],
+    corners: Sequence[tuple[int, int]],
+    window: int,
+) -> NDArray[np.float32]:
+    """(window, row lag, col lag) correlation of windows of edges, summed over the bands, each of unit
+    spread."""
+    from scipy import fft
+
+    taper = np.hanning(window + 2)[1:-1]
+    taper = (taper[:, None] * taper[None, :]).astype(np.float32)
+    # Above half the sampling frequency there is more noise and aliasing than edge.
+    f = np.hypot(np.fft.fftfreq(window)[:, None], np.fft.fftfreq(window)[None, :])
+    keep = np.exp(-0.5 * (f / 0.22) ** 2).astype(np.float32)
+    out = np.zeros((len(corners), window, window), np.float32)
+    for pair in bands:
+        one, two = (
+            fft.fft2(np.stack([of[r : r + window, c : c + window] for r, c in corners]) * taper)
+            for of in pair
+        )
+        cross = two * np.conj(one)
+        size = np.abs(cross)
+        floor = np.float32(1e-3) * size.max(axis=(1, 2), keepdims=True)
+        # Between phase (1) and plain (0) correlation: phase alone listens to noise, plain to the strongest
+        # edge. The power of three quarters is two roots.
+        root = np.sqrt(np.maximum(size, np.where(floor > 0, floor, np.float32(1.0))))
+        surface = fft.ifft2(cross * (keep / (root * np.sqrt(root)))).real
+        spread = surface.std(axis=(1, 2), keepdims=True)
+        out += surface / np.where(spread > 0, spread, np.float32(1.0))
+    return out
 
 
 def _starts(size: int, window: int) -> list[int]:

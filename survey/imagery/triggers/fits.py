@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from survey.grid import Grid
 from survey.imagery.triggers.bands import BandSet
+from survey.imagery.triggers.cells import leafless
 from survey.imagery.triggers.clear import told
 from survey.imagery.triggers.common import PLACE_CELLS, common_spectra
 from survey.imagery.triggers.coregister import find_shift
-from survey.imagery.triggers.ground import LAND, THIN, Look, Past, SceneFit, judged, ndvi, placed, usual_of
+from survey.imagery.triggers.ground import LAND, THIN, Look, Past, SceneFit, judged, placed, usual_of
 from survey.imagery.triggers.kernels import LIKE, UNIT
 from survey.imagery.triggers.normalise import Line, fit_line, log_tables, reflectance_tables, to_log, whitener
 from survey.imagery.triggers.novelty import SLOW_BLOCK, counted, novelty
@@ -40,6 +41,9 @@ FILE_BLOCK = 512
 """Cells along a block in which files are mostly stored, or a multiple of theirs."""
 STEP_LINE, STEP_NULL, STEP_LEVEL = 3, 2, 3
 """Every so many cells are looked at for radiometry, for the null, and for a scene's level."""
+
+MOST_LINE = 50_000
+"""Cells for a line of radiometry: neighbours err alike, and more would not make it surer."""
 
 Words = tuple[tuple[int, ...], ...]
 F32 = NDArray[np.float32]
@@ -254,7 +258,10 @@ class Fitter:
             refs.append((np.exp(logs) - np.float32(0.03)).T)
             nows.append(one.counts[:, rows, cols].astype(np.float32) * np.float32(UNIT))
         now_all, ref_all = np.concatenate(nows, 1), np.concatenate(refs, 1)
-        return Line.none(bands) if now_all.shape[1] < 100 else fit_line(now_all, ref_all)
+        if now_all.shape[1] < 100:
+            return Line.none(bands)
+        every = -(-now_all.shape[1] // MOST_LINE)
+        return fit_line(now_all[:, ::every], ref_all[:, ::every])
 
     def _residuals(self, now: F32, base: F32, skip: int, step: int) -> F32:
         _, which, where, _ = nearest_before(now, base, skip, step, self.settings.aside, 0.0)
@@ -387,15 +394,13 @@ class Fitter:
         """(spectra (n, band), place (n,)) of leafless cells inside or outside permitted areas."""
         spectra, places = [], []
         tables = reflectance_tables(line)
-        most = tables.shape[1] - 1
+        red, nir = self.bands.index("red"), self.bands.index("nir")
         for number, (one, free, piece) in enumerate(zip(looks, self.free, self.pieces, strict=True)):
-            rows, cols = np.nonzero(one.clear.observed & (free ^ inside))
-            at = np.minimum(one.counts[:, rows, cols], most)
-            plain = np.take_along_axis(tables, at.astype(np.intp), axis=1)
-            bare = ndvi(plain, self.bands) < LEAFLESS
-            spectra.append(plain[:, bare].T)
+            wanted = one.clear.observed & (free ^ inside)
+            rows, cols, found = leafless(one.counts, wanted, tables, red, nir, LEAFLESS)
+            spectra.append(found)
             across = -(-piece.width // PLACE_CELLS)
-            places.append(number * 1_000_000 + rows[bare] // PLACE_CELLS * across + cols[bare] // PLACE_CELLS)
+            places.append(number * 1_000_000 + rows // PLACE_CELLS * across + cols // PLACE_CELLS)
         return np.concatenate(spectra), np.concatenate(places).astype(np.int64)
 
     def _words(self, history: Sequence[tuple[SceneFit, Sequence[Look]]], inside: bool) -> Words:
