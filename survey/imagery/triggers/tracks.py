@@ -135,7 +135,7 @@ class Replay:
                 touched.setdefault(number, []).append(cells)
         for number, parts in touched.items():
             track = self.tracks[number]
-            track.cells = np.unique(np.concatenate(parts))
+            track.cells = parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
             self.owner[track.cells] = number
         for track in self.tracks:
             if track.merged_into is None and track.state != "closed":
@@ -151,9 +151,9 @@ class Replay:
         of it and unlike it, is another thing that happened there.
         """
         s, owner = self.settings, self.owner[group]
-        numbers, counts = np.unique(owner[owner >= 0], return_counts=True)
-        if not len(numbers):
+        if owner.max() < 0:
             return [(self._born(group, t), group)]
+        numbers, counts = np.unique(owner[owner >= 0], return_counts=True)
         looks = {int(n): self._spectrum(group[owner == n]) for n in numbers}
         size = {int(n): int(c) for n, c in zip(numbers, counts, strict=True)}
         kept: list[int] = []
@@ -223,13 +223,14 @@ class Replay:
     def _look(self, track: Track, t: int) -> None:
         cells = track.cells
         looked = self.looked[t][cells]
-        share = float(looked.mean())
+        count = int(np.count_nonzero(looked))
+        share = count / len(cells)
         if share < self.settings.seen_share:
             return
         novel = self.novel[t][cells] & looked
         at = self.support.at[t][cells[novel]]
-        hit_share = float(novel.sum() / looked.sum())
-        evidence = float(-self.support.log10_p[at].sum() / looked.sum()) if len(at) else 0.0
+        hit_share = np.count_nonzero(novel) / count
+        evidence = float(-self.support.log10_p[at].sum()) / count if len(at) else 0.0
         track.looks.append(
             TrackLook(t, hit_share >= self.settings.hit_share, share, hit_share, evidence, len(cells))
         )
