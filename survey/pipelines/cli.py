@@ -45,6 +45,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON, an
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="A log line per stage; tracebacks of faults.")]
 Outside = Annotated[bool, typer.Option("--allow-outside", help="Paths may leave the folder of the job file.")]
+Remote = Annotated[
+    bool, typer.Option("--remote", help="Rasters of the job may lie on object storage (s3://, https:// …).")
+]
 On = Annotated[
     str | None, typer.Option("--on", metavar="DATE", help="Judge by the law in force on that day.")
 ]
@@ -106,6 +109,7 @@ def _options(
     json: bool,
     verbosity: int,
     allow_outside: bool,
+    remote: bool = False,
     on: str | None = None,
     reports: str | None = None,
     outcomes: tuple[str, ...] = (),
@@ -123,6 +127,7 @@ def _options(
         json=json,
         verbosity=verbosity,
         allow_outside=allow_outside,
+        remote=remote,
         on=None if on is None else parse_day(on),
         reports=None if reports is None else check_reports(reports),
         outcomes=outcomes,
@@ -145,6 +150,7 @@ def _job_command(name: str, says: str, *, deliveries: bool = False) -> None:
         quiet: Quiet = False,
         verbose: Verbose = False,
         allow_outside: Outside = False,
+        remote: Remote = False,
         on: On = None,
         reports: Reports = None,
         outcome: list[str] | None = None,
@@ -164,6 +170,7 @@ def _job_command(name: str, says: str, *, deliveries: bool = False) -> None:
                 json,
                 level,
                 allow_outside,
+                remote,
                 on,
                 reports,
                 tuple(outcome or ()),

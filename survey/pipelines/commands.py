@@ -84,7 +84,12 @@ def load_for(command: str, path: Path, options: Options) -> Job:
     from survey.pipelines.job import load_job
 
     missing_refused = command not in _MISSING_FILES_ARE_FINDINGS
-    job = load_job(path, allow_outside=options.allow_outside, check_files=missing_refused)
+    job = load_job(
+        path,
+        allow_outside=options.allow_outside,
+        allow_remote=options.remote,
+        check_files=missing_refused,
+    )
     job.require(command)
     return job
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +42,7 @@ class Inputs:
     sidecars: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Files beside each file that say something of it, by the names under which they were hashed."""
     _paths: dict[str, Path] = field(default_factory=dict)
+    _folders: list[Path] = field(default_factory=list)
 
     def path(self, name: str) -> Path:
         """The file of that name.
@@ -50,8 +53,26 @@ class Inputs:
             There is none.
         """
         if name not in self._paths:
-            self._paths[name] = self.job.resolve(name, self.delivery)
+            if self.job.is_remote(name):
+                self._paths[name] = self._fetched(name)
+            else:
+                self._paths[name] = self.job.resolve(name, self.delivery)
         return self._paths[name]
+
+    def _fetched(self, name: str) -> Path:
+        """A copy of a raster that lies elsewhere; it is hashed as it comes, and goes with :meth:`close`."""
+        from survey.delivery.remote import fetch
+
+        folder = Path(tempfile.mkdtemp(prefix="survey-remote-"))
+        self._folders.append(folder)
+        found = fetch(name, folder)
+        self.hashes[name] = found.sha256
+        return found.path
+
+    def close(self) -> None:
+        """Remove what was fetched."""
+        while self._folders:
+            shutil.rmtree(self._folders.pop(), ignore_errors=True)
 
     def describe_surface(self, name: str, surface: Surface) -> None:
         self.described[name] = {
@@ -100,8 +121,14 @@ class Inputs:
             self.sidecars[name] = tuple(beside)
             plain |= beside
         self.seen |= {name: _identity(path) for name, path in plain.items()}
-        found = hash_all([str(p) for p in plain.values()], threads)
-        self.hashes |= {name: found[str(path)] for name, path in plain.items()}
+        # What was fetched was hashed on its way here.
+        ours = {
+            name: path
+            for name, path in plain.items()
+            if name not in self.hashes or not self.job.is_remote(name)
+        }
+        found = hash_all([str(p) for p in ours.values()], threads)
+        self.hashes |= {name: found[str(path)] for name, path in ours.items()}
 
     def _beside(self, name: str, path: Path) -> dict[str, Path]:
         """Files that say something of this one (world files, .prj, .dbf …), by the name to call them.
@@ -178,7 +205,7 @@ def open_inputs(job: Job, roles: frozenset[str] | None = None, threads: int = 2)
     """
     from survey.delivery import open_delivery
 
-    delivery = None
+    delivery = inputs = None
     try:
         if job.head.delivery is not None:
             delivery = open_delivery(job.resolve(job.head.delivery))
@@ -186,6 +213,8 @@ def open_inputs(job: Job, roles: frozenset[str] | None = None, threads: int = 2)
         inputs.hash_files((f.name for f in job.files() if roles is None or f.role in roles), threads)
         yield inputs
     finally:
+        if inputs is not None:
+            inputs.close()
         if delivery is not None:
             delivery.close()
 

@@ -47,6 +47,8 @@ class Options:
     verbosity: int = 0
     """-1 silent, 0 normal, 1 with a log and tracebacks."""
     allow_outside: bool = False
+    remote: bool = False
+    """Rasters that the job names may lie on object storage."""
     on: date | None = None
     """Judge by the law in force on this day."""
     reports: str | None = None

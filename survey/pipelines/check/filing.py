@@ -132,7 +132,7 @@ def open_filing(job: Job, threads: int = 2) -> Iterator[Filing]:
     """
     from survey.delivery import open_delivery
 
-    delivery = None
+    delivery = inputs = None
     try:
         if job.head.delivery is not None:
             delivery = open_delivery(job.resolve(job.head.delivery))
@@ -145,6 +145,8 @@ def open_filing(job: Job, threads: int = 2) -> Iterator[Filing]:
         _open_boundary(filing)
         yield filing
     finally:
+        if inputs is not None:
+            inputs.close()
         if delivery is not None:
             delivery.close()
 

@@ -29,13 +29,21 @@ UNFILLED = "?"
 _BUILT = date(2026, 11, 1)
 
 
-def load_job(path: str | os.PathLike[str], *, allow_outside: bool = False, check_files: bool = True) -> Job:
+def load_job(
+    path: str | os.PathLike[str],
+    *,
+    allow_outside: bool = False,
+    allow_remote: bool = False,
+    check_files: bool = True,
+) -> Job:
     """Read and check a job file.
 
     Parameters
     ----------
     allow_outside:
         Paths may leave the folder of the job file.
+    allow_remote:
+        Rasters may lie on object storage or a web server.
     check_files:
         Files that the job names must be there. Off, for commands to which a missing file is a finding.
 
@@ -46,12 +54,23 @@ def load_job(path: str | os.PathLike[str], *, allow_outside: bool = False, check
     """
     path = Path(path)
     return job_from_toml(
-        _read(path), path, allow_outside=allow_outside, check_files=check_files, today=_today()
+        _read(path),
+        path,
+        allow_outside=allow_outside,
+        allow_remote=allow_remote,
+        check_files=check_files,
+        today=_today(),
     )
 
 
 def job_from_toml(
-    text: str, path: Path, *, allow_outside: bool = False, check_files: bool = True, today: date | None = None
+    text: str,
+    path: Path,
+    *,
+    allow_outside: bool = False,
+    allow_remote: bool = False,
+    check_files: bool = True,
+    today: date | None = None,
 ) -> Job:
     """``load_job`` for a text that would stand in ``path``."""
     _refuse_deep_keys(text, path)
@@ -72,6 +91,7 @@ def job_from_toml(
     context = {
         "folder": folder,
         "allow_outside": allow_outside,
+        "allow_remote": allow_remote,
         "check_files": check_files,
         "delivery": _delivery(raw),
         "today": today,
@@ -83,6 +103,7 @@ def job_from_toml(
     job._folder = folder
     job._source = path
     job._allow_outside = allow_outside
+    job._allow_remote = allow_remote
     return job
 
 

@@ -63,6 +63,7 @@ class Job(Section):
     _folder: Path = PrivateAttr(default=Path())
     _source: Path | None = PrivateAttr(default=None)
     _allow_outside: bool = PrivateAttr(default=False)
+    _allow_remote: bool = PrivateAttr(default=False)
 
     @model_validator(mode="after")
     def _in_order(self) -> Job:
@@ -144,6 +145,12 @@ class Job(Section):
         if problem:
             raise InputRefused(problem, file=name)
         return self._folder / name
+
+    def is_remote(self, name: str) -> bool:
+        """Whether a file named in this job is to be fetched; never one of a delivery."""
+        from survey.delivery.remote import is_remote
+
+        return self._allow_remote and self.head.delivery is None and is_remote(name)
 
     # -- what each command needs -------------------------------------------------------------------------
     def require_excavation(self) -> None:

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+from survey.delivery.remote import is_remote, remote_problem
 from survey.pipelines.job.words import plain
 
 Kind = Literal["file", "folder", "either"]
@@ -20,15 +21,22 @@ _LONGEST = 1024
 
 def name_problem(name: str) -> str | None:
     """What is wrong with a path as a name, whatever lies there."""
-    if len(name) > _LONGEST:
-        return f"has {len(name)} characters, more than the {_LONGEST} allowed"
-    if any(ord(c) < 32 or ord(c) == 127 for c in name):
-        return f'found "{plain(name)}"; a path cannot hold control characters'
-    if name.startswith("/vsi") or "://" in name:
+    problem = _spelling_problem(name)
+    if problem:
+        return problem
+    if is_remote(name) or "://" in name:
         return f'found "{plain(name)}"; only files on this machine are read: give a path'
     if "\\" in name:
         better = plain(name.replace("\\", "/"))
         return f'found "{plain(name)}"; write the path with forward slashes: "{better}"'
+    return None
+
+
+def _spelling_problem(name: str) -> str | None:
+    if len(name) > _LONGEST:
+        return f"has {len(name)} characters, more than the {_LONGEST} allowed"
+    if any(ord(c) < 32 or ord(c) == 127 for c in name):
+        return f'found "{plain(name)}"; a path cannot hold control characters'
     return None
 
 
@@ -50,8 +58,11 @@ def check_path(
     """What is wrong with a path of the job file, as a clause for the message; None if nothing.
 
     ``context``: ``folder`` of the job file (absent: nothing on disk is looked at), ``allow_outside``,
-    ``delivery`` (the paths lie in it), ``check_files``. A delivery's own path never lies in a delivery.
+    ``allow_remote`` (rasters may lie on object storage), ``delivery`` (the paths lie in it), ``check_files``.
+    A delivery's own path never lies in a delivery.
     """
+    if is_remote(name) and context.get("allow_remote"):
+        return _spelling_problem(name) or _remote_problem(name, kind, context, outside_delivery)
     problem = name_problem(name)
     if problem:
         return problem
@@ -70,6 +81,17 @@ def check_path(
     if not context.get("check_files", True):
         return None
     return _presence_problem(folder / name, name, kind)
+
+
+def _remote_problem(name: str, kind: Kind, context: dict[str, Any], is_delivery: bool) -> str | None:
+    """What is wrong with a name on object storage, which the command line allows."""
+    if is_delivery or kind == "folder":
+        what = "delivery" if is_delivery else "folder"
+        return f'found "{plain(name)}"; a {what} must lie on this machine'
+    if context.get("delivery"):
+        return f'found "{plain(name)}"; paths are those inside the delivery and cannot point out of it'
+    wrong = remote_problem(name)
+    return None if wrong is None else f'found "{plain(name)}"; {wrong}'
 
 
 def _is_within(path: Path, folder: Path) -> bool:
