@@ -22,7 +22,8 @@ from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress
 from survey.pipelines.triggers.files import feed_schema
 from survey.pipelines.triggers.outcomes import hit_rate, parse_outcome
-from survey.pipelines.triggers.run import grid_text, on_grid, run_triggers
+from survey.pipelines.triggers.run import run_triggers
+from survey.pipelines.triggers.state import grid_text, on_grid
 from survey.pipelines.triggers.store import Outcome, Published, Store
 from survey.record import Record
 from survey.sample_data.satellite import Plan, simulate, write_delivery

@@ -63,7 +63,7 @@ def read_challans(path: Path, crs: str | None, grid_crs: str) -> Challans:
     InputRefused
         No position, or a table that cannot be read.
     """
-    from survey.pipelines.triggers.scenes import day_in
+    from survey.pipelines.triggers.days import day_in
 
     table = read_table(path)
     n = len(table)

@@ -13,7 +13,8 @@ import numpy as np
 from survey.errors import InputRefused, JobError
 from survey.grid import Bounds, Grid
 from survey.imagery.triggers.places import Permitted
-from survey.pipelines.triggers.scenes import FoundFile, Shelf, listed, shelve
+from survey.pipelines.triggers.reading import FoundFile
+from survey.pipelines.triggers.scenes import Shelf, listed, shelve
 from survey.remark import Remark
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from survey.imagery.triggers.bands import BandSet
-    from survey.pipelines.triggers.scenes import Reader, WatchLike
+    from survey.pipelines.triggers.reading import Reader, WatchLike
     from survey.rasters.describe import RasterDescription
 
 

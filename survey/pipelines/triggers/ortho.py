@@ -91,8 +91,9 @@ def are_orthos(job: Job, inputs: Inputs) -> bool:
 def pictures_of_watch(job: Job, inputs: Inputs) -> tuple[list[Picture], list[Note]]:
     """The orthomosaics in the folder of scenes, in order of date; what cannot be used is noted."""
     from survey.imagery.ortho import open_ortho
+    from survey.pipelines.triggers.days import day_of
     from survey.pipelines.triggers.inputs import folder_files
-    from survey.pipelines.triggers.scenes import day_of, left_out
+    from survey.pipelines.triggers.scenes import left_out
     from survey.rasters.describe import open_raster
     from survey.remark import Remark
 

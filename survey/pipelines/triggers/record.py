@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from survey.archive import RunFolder
     from survey.pipelines.triggers.alerts import Alert
     from survey.pipelines.triggers.inputs import Watched
-    from survey.pipelines.triggers.run import Result
+    from survey.pipelines.triggers.judging import Result
     from survey.pipelines.triggers.store import Outcome
 
 MOST_CHIPS = 150

@@ -3,132 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from survey.errors import InputRefused, JobError
 from survey.grid import Grid
-from survey.imagery.triggers.bands import NAMES, BandSet, canonical_band
+from survey.imagery.triggers.bands import NAMES, BandSet
 from survey.imagery.triggers.files import BandFile, FileScene, MaskFile
-from survey.pipelines.triggers.numbers import meaning, sample, without_offset
+from survey.pipelines.triggers.common_grid import affine_m, cell_m_of, watch_grid
+from survey.pipelines.triggers.days import day_of
+from survey.pipelines.triggers.numbers import sample, without_offset
+from survey.pipelines.triggers.reading import FoundFile, Reader, WatchLike, open_scene
 from survey.rasters import georef
-from survey.rasters.describe import RasterDescription, open_raster
+from survey.rasters.describe import open_raster
 from survey.remark import Remark
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-MOST_CELLS = 4_000_000_000
-"""63 km square at 1 m; a Sentinel-2 tile has 120 million."""
-CELL_RANGE_M = (0.4, 60.0)
 MOST_SCENES = 5000
-
-_TAGS = (
-    "ACQUISITION_DATE",
-    "ACQUISITIONDATETIME",
-    "ACQUISITION_DATETIME",
-    "DATE_ACQUIRED",
-    "SENSING_TIME",
-    "SENSING_DATE",
-    "PRODUCT_START_TIME",
-    "DATATAKE_1_DATATAKE_SENSING_START",
-    "DATE",
-    "DATETIME",
-    "TIFFTAG_DATETIME",
-)
-_DAY = re.compile(r"(?<!\d)((?:19|20)\d{2})([-_:/. ]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
-
-
-class WatchLike(Protocol):
-    """The keys of [watch] that concern scenes."""
-
-    @property
-    def bands(self) -> Sequence[str]: ...
-    @property
-    def scale(self) -> float | None: ...
-    @property
-    def offset(self) -> float | None: ...
-    @property
-    def nodata(self) -> float | None: ...
-    @property
-    def sensor(self) -> str: ...
-    @property
-    def crs(self) -> Any: ...
-    @property
-    def mask_clear(self) -> Sequence[int]: ...
-
-
-def day_in(text: str) -> date | None:
-    """The first YYYYMMDD (also with - _ : / . or a space between) that is a day of the calendar."""
-    for match in _DAY.finditer(text):
-        try:
-            return date(int(match[1]), int(match[3]), int(match[4]))
-        except ValueError:
-            continue
-    return None
-
-
-def day_of(raster: RasterDescription, name: str, notes: list[Remark]) -> date:
-    """The day a file is of: its tags, else its name.
-
-    Raises
-    ------
-    InputRefused
-        Neither says.
-    """
-    tags = {key.upper(): value for key, value in raster.tags}
-    said = None
-    for key in _TAGS:
-        if key in tags and (said := day_in(tags[key])):
-            break
-    named = day_in(os.path.basename(name)) or day_in(name)
-    if said and named and said != named:
-        notes.append(
-            Remark(
-                "two-dates",
-                f"{os.path.basename(name)}: its tags say {said.isoformat()}, its name {named.isoformat()}; "
-                "the tags count",
-                "caution",
-            )
-        )
-    found = said or named
-    if found is None:
-        raise InputRefused(
-            "nothing says of which day this scene is",
-            expected="a date in its tags, or YYYYMMDD in its name",
-            file=name,
-            mend="Put the day of acquisition into the file's name.",
-        )
-    return found
-
-
-@dataclass(frozen=True)
-class FoundFile:
-    path: Path
-    name: str  # relative to the folder
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Reader:
-    """One file, with the bands it brings and what its numbers mean."""
-
-    raster: RasterDescription
-    placement: georef.Placement
-    names: tuple[str | None, ...]
-    scale: float
-    offset: float
-    stated: bool  # scale and offset were stated, not assumed
-    file: FoundFile
 
 
 @dataclass(frozen=True)
@@ -155,163 +52,6 @@ def listed(folder: Path, kinds: tuple[str, ...] = (".tif", ".tiff")) -> list[tup
                 continue
             out.append((path, str(path.relative_to(folder))))
     return out
-
-
-def _band_names(raster: RasterDescription, watch: WatchLike, name: str) -> tuple[str | None, ...]:
-    """Which band is which: by the job, the file's descriptions, its colours, or a single band's file name."""
-    count = len(raster.bands)
-    if watch.bands and count >= len(watch.bands) and not (count == 1 and len(watch.bands) > 1):
-        named = [canonical_band(b) for b in watch.bands]
-        unknown = [b for b, n in zip(watch.bands, named, strict=True) if b and n is None]
-        if unknown:
-            raise JobError(
-                f"[watch] bands: {', '.join(unknown)} says nothing known",
-                expected=f"each of {', '.join(NAMES)}, or their names at the sensor (B04, B8A …)",
-                mend='Write "" for a band that is to be passed over.',
-            )
-        return tuple(named + [None] * (count - len(named)))
-    described = [canonical_band(b.description) for b in raster.bands]
-    if sum(d is not None for d in described) >= min(3, count):
-        return tuple(described)
-    stem = os.path.splitext(os.path.basename(name))[0]
-    tokens = [
-        canonical_band(t)
-        for t in re.split(r"[^A-Za-z0-9]+", stem)
-        if re.fullmatch(r"[Bb]\d{1,2}[Aa]?|[A-Za-z]{3,}\d?", t)
-    ]
-    single = [t for t in tokens if t]
-    if count <= 2 and single:
-        # A second band of a single-band delivery is its alpha.
-        return (single[-1], *([None] * (count - 1)))
-    if watch.sensor == "liss4" and count >= 3:
-        return ("green", "red", "nir", *([None] * (count - 3)))
-    colours = [b.color if b.color in ("red", "green", "blue", "nir") else None for b in raster.bands]
-    if {"red", "nir"} <= set(colours):
-        return tuple(colours)
-    if watch.bands:
-        raise InputRefused(
-            f"has {count} band{'s' if count > 1 else ''}, and the job names {len(watch.bands)}",
-            file=name,
-            mend="Correct [watch] bands, or take the file out of the folder.",
-        )
-    raise InputRefused(
-        "nothing says which of its bands is which",
-        expected=f"descriptions such as {', '.join(NAMES)}",
-        file=name,
-        mend='Name them in the job: bands = ["blue", "green", "red", "nir", "swir1", "swir2"].',
-    )
-
-
-def _open(found: FoundFile, watch: WatchLike, notes: list[Remark]) -> tuple[Reader, date]:
-    raster = open_raster(found.path, name=found.name, kinds=("tiff",), what="a GeoTIFF scene")
-    placement = georef.place(raster, crs=watch.crs)
-    day = day_of(raster, found.name, notes)
-    names = _band_names(raster, watch, found.name)
-    scale, offset, stated = meaning(raster, names, watch, notes)
-    return Reader(raster, placement, names, scale, offset, stated, found), day
-
-
-def _cell_m(reader: Reader) -> float:
-    a, b, _, d, e, _ = reader.placement.transform
-    side = math.sqrt(abs(a * e - b * d))
-    if reader.placement.frame.geographic:
-        lat = abs(reader.placement.transform[5] + e * reader.raster.height / 2)
-        return side * 111_320.0 * math.sqrt(max(math.cos(math.radians(min(lat, 89.0))), 1e-3))
-    return side * reader.placement.frame.unit_m
-
-
-def _corners(reader: Reader, crs_wkt: str) -> tuple[float, float, float, float]:
-    from survey.boundary.crs import move_points
-
-    a, b, c, d, e, f = reader.placement.transform
-    h, w = reader.raster.height, reader.raster.width
-    cols, rows = (g.ravel() for g in np.meshgrid(np.linspace(0, w, 5), np.linspace(0, h, 5)))
-    xy = np.column_stack([a * cols + b * rows + c, d * cols + e * rows + f])
-    xy = _metric(reader, xy)
-    out = move_points(xy, reader.placement.frame.wkt, crs_wkt)
-    return float(out[:, 0].min()), float(out[:, 1].min()), float(out[:, 0].max()), float(out[:, 1].max())
-
-
-def _metric(reader: Reader, xy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Coordinates in the metric twin of a file that counts in feet."""
-    return xy * reader.placement.frame.unit_m if not reader.placement.frame.geographic else xy
-
-
-def _affine_m(reader: Reader) -> tuple[float, float, float, float, float, float]:
-    unit = 1.0 if reader.placement.frame.geographic else reader.placement.frame.unit_m
-    a, b, c, d, e, f = (v * unit for v in reader.placement.transform)
-    return a, b, c, d, e, f
-
-
-def watch_grid(
-    readers: Sequence[Reader], crs_wkt: str, within: tuple[float, float, float, float] | None
-) -> Grid:
-    """The grid on which all scenes meet: the commonest cell of the scenes, on a scene's own lattice if one of
-    them is in this system already; as far as the scenes go, cut to ``within``.
-
-    Raises
-    ------
-    InputRefused
-        Cells too fine or too coarse, or an extent that no watch can mean.
-    """
-    from pyproj import CRS
-
-    wanted = CRS.from_user_input(crs_wkt)
-    sizes = Counter(round(_cell_m(r), 2) for r in readers)
-    cell = min((size for size, n in sizes.items() if n == max(sizes.values())), default=10.0)
-    if abs(cell - round(cell)) / cell < 0.12 and cell > 2:
-        cell = float(round(cell))
-    if not CELL_RANGE_M[0] <= cell <= CELL_RANGE_M[1]:
-        raise InputRefused(
-            f"the cells of the scenes are {cell:g} m",
-            expected=f"{CELL_RANGE_M[0]:g} to {CELL_RANGE_M[1]:g} m",
-            file=readers[0].file.name,
-        )
-    native = [
-        r
-        for r in readers
-        if not r.placement.frame.geographic
-        and CRS.from_user_input(r.placement.frame.wkt) == wanted
-        and r.placement.transform[1] == 0
-        and r.placement.transform[3] == 0
-    ]
-    origin = (0.0, 0.0)
-    step = (cell, cell)
-    if native:
-        common = Counter(
-            (round(a[0], 6), round(-a[4], 6), round(a[2] % a[0], 3), round(a[5] % a[0], 3))
-            for a in (_affine_m(r) for r in native)
-        )
-        most = max(common.values())
-        chosen = next(
-            a
-            for a in (_affine_m(r) for r in native)
-            if common[(round(a[0], 6), round(-a[4], 6), round(a[2] % a[0], 3), round(a[5] % a[0], 3))] == most
-        )
-        origin, step = (chosen[2], chosen[5]), (chosen[0], -chosen[4])
-    boxes = np.array([_corners(r, crs_wkt) for r in readers])
-    west, south, east, north = boxes[:, 0].min(), boxes[:, 1].min(), boxes[:, 2].max(), boxes[:, 3].max()
-    if within is not None:
-        west, south = max(west, within[0]), max(south, within[1])
-        east, north = min(east, within[2]), min(north, within[3])
-        if west >= east or south >= north:
-            raise InputRefused(
-                "the scenes do not reach the area of watch",
-                file=readers[0].file.name,
-                mend="Check the reference systems of the scenes and of the area.",
-            )
-    west = origin[0] + math.floor((west - origin[0]) / step[0] + 1e-6) * step[0]
-    north = origin[1] + math.ceil((north - origin[1]) / step[1] - 1e-6) * step[1]
-    width = math.ceil((east - west) / step[0] - 1e-6)
-    height = math.ceil((north - south) / step[1] - 1e-6)
-    if width * height > MOST_CELLS:
-        raise InputRefused(
-            f"the scenes together span {width:,} × {height:,} cells",
-            expected=f"at most {MOST_CELLS:,} cells",
-            file=readers[0].file.name,
-            mend="Give an area of watch, or take out scenes of other places.",
-        )
-    return Grid(crs_wkt, west, north, step[0], step[1], height, width)
 
 
 def shelve(
@@ -368,7 +108,7 @@ def shelve(
                     "sha256": found.sha256,
                     "bytes": reader.raster.pin.bytes,
                     "crs": reader.placement.frame.name,
-                    "cell_m": round(_cell_m(reader), 4),
+                    "cell_m": round(cell_m_of(reader), 4),
                     "detail": {
                         "bands": [n or "" for n in reader.names],
                         "scale": reader.scale,
@@ -416,7 +156,7 @@ def _opened(files: Iterable[FoundFile], watch: WatchLike, notes: list[Remark]) -
     refused: list[InputRefused] = []
     for found in files:
         try:
-            reader, day = _open(found, watch, notes)
+            reader, day = open_scene(found, watch, notes)
         except InputRefused as error:
             refused.append(error)
             continue
@@ -487,7 +227,7 @@ def _band_file(reader: Reader, bands: BandSet, watch: WatchLike) -> BandFile:
         reader.offset,
         nodata,
         whole and nodata is None,
-        _affine_m(reader),
+        affine_m(reader),
         reader.placement.frame.wkt,
         raster.height,
         raster.width,
