@@ -155,6 +155,7 @@ class Inputs:
                 and split_stem(entry)[0].casefold() == stem
                 and not other.is_symlink()
                 and other.is_file()
+                and _tells(other)
             ):
                 called = shown.get(str(other)) or f"{name[: len(name) - len(path.name)]}{entry}"
                 self._paths.setdefault(called, other)
@@ -217,6 +218,21 @@ def open_inputs(job: Job, roles: frozenset[str] | None = None, threads: int = 2)
             inputs.close()
         if delivery is not None:
             delivery.close()
+
+
+def _tells(sidecar: Path) -> bool:
+    """Whether a file beside an input can alter what is read of it: one with statistics alone cannot.
+
+    A GIS writes such a file when somebody looks at a raster; a finished run must not look stale for that.
+    """
+    from survey.rasters.georef import pam_says_where
+
+    if not sidecar.name.casefold().endswith(".aux.xml"):
+        return True
+    try:
+        return pam_says_where(sidecar)
+    except OSError:
+        return True
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:

@@ -181,8 +181,21 @@ def _pam(raster: RasterDescription) -> tuple[str | None, Affine6 | None, str | N
     """Reference system and transform of a GDAL or ArcGIS ``.aux.xml``."""
     ending = os.path.splitext(raster.path)[1]
     path = _beside(raster, f"{ending}.aux.xml", ".aux.xml")
-    if path is None or os.path.getsize(path) > 16 * MAX_SIDECAR_BYTES:
-        return None, None, None
+    crs, transform = (None, None) if path is None else _read_pam(path)
+    return (crs, transform, path) if crs is not None or transform is not None else (None, None, None)
+
+
+def pam_says_where(path: str | os.PathLike[str]) -> bool:
+    """Whether an ``.aux.xml`` says where a raster lies: nothing else of it is ever believed.
+
+    GDAL and QGIS write one to keep the statistics of a raster that somebody has looked at.
+    """
+    return any(word is not None for word in _read_pam(path))
+
+
+def _read_pam(path: str | os.PathLike[str]) -> tuple[str | None, Affine6 | None]:
+    if os.path.getsize(path) > 16 * MAX_SIDECAR_BYTES:
+        return None, None
     from xml.etree.ElementTree import ParseError
 
     from defusedxml import ElementTree
@@ -191,7 +204,7 @@ def _pam(raster: RasterDescription) -> tuple[str | None, Affine6 | None, str | N
     try:
         root = ElementTree.parse(path).getroot()
     except (ParseError, DefusedXmlException, ValueError, LookupError):
-        return None, None, None
+        return None, None
     wkt = (root.findtext("SRS") or "").strip()
     crs = wkt if wkt.upper().startswith(_WKT_WORDS) else None
     transform = None
@@ -202,9 +215,7 @@ def _pam(raster: RasterDescription) -> tuple[str | None, Affine6 | None, str | N
     if len(numbers) == 6:
         c, a, b, f, d, e = numbers
         transform = (a, b, c, d, e, f)
-    if crs is None and transform is None:
-        return None, None, None
-    return crs, transform, path
+    return crs, transform
 
 
 def _near(one: Affine6, other: Affine6, raster: RasterDescription) -> bool:

@@ -13,6 +13,7 @@ from small_mine import make_mine, without_clock
 
 from survey.pipelines import runs
 from survey.pipelines.change.compare import run_comparison
+from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress
@@ -101,3 +102,28 @@ def test_a_finished_job_is_not_run_again_until_something_differs(file, tmp_path,
     monkeypatch.setattr(runs, "__version__", "99.0")
     excavate(file, tmp_path)
     assert inode() != changed
+
+
+STATISTICS = """<PAMDataset><PAMRasterBand band="1"><Metadata>
+<MDI key="STATISTICS_MAXIMUM">311.2</MDI><MDI key="STATISTICS_MEAN">303.7</MDI></Metadata></PAMRasterBand>
+</PAMDataset>"""
+PLACE = "<PAMDataset><GeoTransform>500000, 1, 0, 2700000, 0, -1</GeoTransform></PAMDataset>"
+
+
+def test_statistics_that_a_gis_leaves_beside_an_input_do_not_make_a_run_stale(tmp_path):
+    job = load_job(make_mine(tmp_path, cells=128))
+
+    def inputs() -> dict[str, str]:
+        with open_inputs(job) as found:
+            return found.digest_inputs()
+
+    bare = inputs()
+    beside = tmp_path / "after.tif.aux.xml"
+    beside.write_text(STATISTICS)
+    assert inputs() == bare
+    # One that says where the cells lie may be believed, and counts.
+    beside.write_text(PLACE)
+    assert set(inputs()) - set(bare) == {"after.tif.aux.xml"}
+    # One that cannot be read says nothing, to the reader of rasters as here.
+    beside.write_text("<PAMDataset>")
+    assert inputs() == bare
