@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from survey.imagery.triggers.bands import NAMES, BandSet
 from survey.imagery.triggers.classify import CLASSES, Model, model_for
+from survey.imagery.triggers.objects import Neighbours
 from survey.imagery.triggers.product import Product, counts
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.support import gather
@@ -129,3 +132,27 @@ def test_what_is_shipped_was_fitted_and_tried(bands, short):
         if row["objects"] >= 200:
             error = 3 * np.sqrt(row["true"] * (1 - row["true"]) / row["objects"] * 6)
             assert abs(row["stated"] - row["true"]) <= error + 0.02
+
+
+@given(st.integers(0, 2**31), st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_groups_are_those_of_the_graph_of_neighbours(seed, reach):
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 16, 2)
+    cell = np.nonzero(rng.random(height * width) < rng.random())[0].astype(np.int64)
+    active = rng.random(len(cell)) < 0.7
+    rows, cols = np.divmod(cell, width)
+    near = (abs(rows[:, None] - rows) <= reach) & (abs(cols[:, None] - cols) <= reach)
+    index = np.nonzero(active)[0]
+    left, wanted = set(index.tolist()), []
+    for start in index.tolist():
+        if start not in left:
+            continue
+        group, edge = set(), {start}
+        while edge:
+            group |= edge
+            edge = {j for i in edge for j in index[near[i][index]].tolist()} - group
+        left -= group
+        wanted.append(sorted(group))
+    found = Neighbours(cell, int(width), reach).components(active)
+    assert [g.tolist() for g in found] == wanted

@@ -4,46 +4,79 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+
+from survey.jit import kernel
+
+I64 = NDArray[np.int64]
+
+
+@kernel
+def _root(parent: NDArray[np.int32], i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@kernel
+def _labels(rows: I64, cols: I64, reach: int) -> NDArray[np.int32]:
+    """(n,) the number of the connected group of each cell, groups numbered by their first cell.
+
+    Cells come in reading order; they belong together if they lie within ``reach`` rows and columns of one
+    another. Disjoint sets (Tarjan 1975): the smaller number becomes the root.
+    """
+    n = len(rows)
+    parent = np.arange(n).astype(np.int32)
+    for down in range(reach + 1):
+        first = 0
+        for i in range(n):
+            row, west, east = rows[i] + down, cols[i] - reach, cols[i] + reach
+            # Both lists ascend: the one is never gone back in.
+            while first < n and (rows[first] < row or (rows[first] == row and cols[first] < west)):
+                first += 1
+            j = first
+            while j < n and rows[j] == row and cols[j] <= east:
+                a, b = _root(parent, i), _root(parent, j)
+                if a < b:
+                    parent[b] = a
+                elif b < a:
+                    parent[a] = b
+                j += 1
+    out = np.empty(n, np.int32)
+    used = np.int32(0)
+    for i in range(n):
+        if parent[i] == i:
+            out[i] = used
+            used += np.int32(1)
+        else:
+            # The root came before, and has its number.
+            out[i] = out[_root(parent, i)]
+    return out
 
 
 class Neighbours:
     """Which cells of a support lie within ``reach`` cells of one another."""
 
-    def __init__(self, cell: NDArray[np.int64], width: int, reach: int) -> None:
-        self.count = len(cell)
-        rows, cols = cell // width, cell % width
-        first, second = [], []
-        for dr in range(reach + 1):
-            for dc in range(-reach, reach + 1):
-                if dr == 0 and dc <= 0:
-                    continue
-                wanted = cell + dr * width + dc
-                inside = (cols + dc >= 0) & (cols + dc < width)
-                at = np.searchsorted(cell, wanted)
-                at = np.minimum(at, max(self.count - 1, 0))
-                there = inside & (cell[at] == wanted) if self.count else np.zeros(0, bool)
-                first.append(np.nonzero(there)[0])
-                second.append(at[there])
-        self._a = np.concatenate(first) if first else np.zeros(0, np.intp)
-        self._b = np.concatenate(second) if second else np.zeros(0, np.intp)
-        self.rows = rows
+    def __init__(self, cell: I64, width: int, reach: int) -> None:
+        """``cell``: flat indices in a grid of ``width`` columns, ascending."""
+        self._cell, self._width, self._reach = cell, width, reach
+
+    def labels(self, index: NDArray[np.intp]) -> NDArray[np.int32]:
+        """(n,) the connected group of each of some cells (support indices, ascending), by first cell."""
+        rows, cols = np.divmod(self._cell[index], self._width)
+        return _labels(rows, cols, self._reach)
 
     def components(self, active: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
         """Connected groups of active cells, each sorted, in the order of their first cell."""
         index = np.nonzero(active)[0]
-        if not len(index):
-            return []
-        number = np.full(self.count, -1, np.intp)
-        number[index] = np.arange(len(index))
-        use = active[self._a] & active[self._b]
-        a, b = number[self._a[use]], number[self._b[use]]
-        graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(len(index), len(index)))
-        count, label = connected_components(graph, directed=False)
-        order = np.argsort(label, kind="stable")
-        parts = np.split(index[order], np.cumsum(np.bincount(label, minlength=count))[:-1])
-        return sorted(parts, key=lambda part: int(part[0]))
+        return _groups(index, self.labels(index))
+
+
+def _groups(index: NDArray[np.intp], label: NDArray[np.int32]) -> list[NDArray[np.intp]]:
+    if not len(index):
+        return []
+    order = np.argsort(label, kind="stable")
+    return np.split(index[order], np.nonzero(np.diff(label[order]))[0] + 1)
 
 
 def grown_objects(
@@ -55,8 +88,10 @@ def grown_objects(
     least_cells: int,
 ) -> list[NDArray[np.intp]]:
     """Groups of cells with evidence ≥ ``grow`` that hold a cell ≥ ``seed`` and are large enough."""
-    return [
-        part
-        for part in neighbours.components(evidence >= grow)
-        if len(part) >= least_cells and evidence[part].max() >= seed
-    ]
+    index = np.nonzero(evidence >= grow)[0]
+    label = neighbours.labels(index)
+    # Most groups are a cell or two: they are left out before anything is done for each.
+    count = np.bincount(label)
+    seeded = np.bincount(label, weights=evidence[index] >= seed, minlength=len(count)) > 0
+    kept = ((count >= least_cells) & seeded)[label]
+    return _groups(index[kept], label[kept])

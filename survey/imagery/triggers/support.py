@@ -62,8 +62,10 @@ def gather(days: Sequence[Sequence[Product]], width: int, bands: int) -> Support
         start += len(ids[i])
         for p in products:
             h, w = p.observed.shape
-            inside = (rows >= p.row0) & (rows < p.row0 + h) & (cols >= p.col0) & (cols < p.col0 + w)
-            seen[i, inside] = p.observed[rows[inside] - p.row0, cols[inside] - p.col0]
+            first, last = np.searchsorted(cell, [p.row0 * width, (p.row0 + h) * width])
+            across = cols[first:last] - p.col0
+            inside = np.nonzero((across >= 0) & (across < w))[0]
+            seen[i, first + inside] = p.observed[rows[first + inside] - p.row0, across[inside]]
 
     def joined(name: str, kind: type, shape: tuple[int, ...] = ()) -> NDArray[np.generic]:
         parts = tables[name]
