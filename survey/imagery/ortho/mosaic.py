@@ -12,75 +12,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from itertools import pairwise
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from survey.errors import InputRefused
 from survey.grid import Bounds, Grid
-from survey.rasters.describe import RasterDescription, open_raster
-from survey.rasters.georef import Placement, place
+from survey.imagery.ortho.bands import COLOURS
+from survey.imagery.ortho.overviews import overviews
+from survey.imagery.ortho.sums import box, gather, overlaps
+from survey.imagery.ortho.systems import same, transformer
 from survey.rasters.handles import Pin, dataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pyproj import CRS
 
-COLOURS = ("red", "green", "blue")
 TEXTURE = "texture"
 
 _WINDOW_CELLS = 4_000_000  # the most source cells held at once
-_MAX_BANDS = 64
-_SMALLEST_CELL_M, _LARGEST_CELL_M = 0.001, 10_000.0
 _MAX_SAMPLES_A_SIDE = 8  # lattice in a cell, where the mean by area has no closed form
 _NODE = 32  # cells between exactly transformed nodes; between them the transform is bilinear
 _LEAST_PHOTOGRAPHED = 0.5  # share of a cell that must be photographed for a mean
-
-# What people call their bands, in lower case without punctuation.
-_SYNONYMS = {
-    "red": "red",
-    "r": "red",
-    "green": "green",
-    "g": "green",
-    "blue": "blue",
-    "b": "blue",
-    "nir": "nir",
-    "near infrared": "nir",
-    "nearinfrared": "nir",
-    "infrared": "nir",
-    "n": "nir",
-    "rededge": "red_edge",
-    "red edge": "red_edge",
-    "re": "red_edge",
-    "swir": "swir1",
-    "swir1": "swir1",
-    "swir 1": "swir1",
-    "swir2": "swir2",
-    "swir 2": "swir2",
-    "coastal": "coastal",
-    "alpha": "alpha",
-    "mask": "alpha",
-    "gray": "grey",
-    "grey": "grey",
-    "pan": "grey",
-    "panchromatic": "grey",
-    "thermal": "thermal",
-    "lwir": "thermal",
-}
-# Upper edges in micrometres of what a wavelength tag is called.
-_WAVELENGTHS = (
-    (0.45, "coastal"),
-    (0.515, "blue"),
-    (0.60, "green"),
-    (0.695, "red"),
-    (0.76, "red_edge"),
-    (1.1, "nir"),
-    (1.9, "swir1"),
-    (2.5, "swir2"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +90,8 @@ class Ortho:
         col, row = (grid.ravel() for grid in np.meshgrid(cols, rows))
         a, b, c, d, e, f = self.affine
         east, north = a * col + b * row + c, d * col + e * row + f
-        if not _same(self.crs_wkt, crs_wkt):
-            east, north = _transformer(self.crs_wkt, crs_wkt).transform(east, north, errcheck=False)
+        if not same(self.crs_wkt, crs_wkt):
+            east, north = transformer(self.crs_wkt, crs_wkt).transform(east, north, errcheck=False)
         good = np.isfinite(east) & np.isfinite(north)
         if not good.any():
             raise InputRefused(
@@ -240,11 +192,11 @@ class Ortho:
         most = piece.cell_m / self.cell_m
         if most < 2 or self.palette is not None:
             return self
-        overviews = _overviews(self.pin, self.white)
-        if overviews is None:
+        known = overviews(self.pin, self.white)
+        if known is None:
             return self
         level, factor = max(
-            ((k, f) for k, f in enumerate(overviews) if f <= most), key=lambda o: o[1], default=(-1, 1)
+            ((k, f) for k, f in enumerate(known) if f <= most), key=lambda o: o[1], default=(-1, 1)
         )
         every = max(1, int(most / factor / 1.5))
         pin, height, width = self.pin, self.height, self.width
@@ -265,7 +217,7 @@ class Ortho:
     # -- by area -------------------------------------------------------------------------------------
     def _parallel_to(self, piece: Grid) -> bool:
         a, b, _, d, e, _ = self.affine
-        return b == 0 and d == 0 and a > 0 and e < 0 and _same(self.crs_wkt, piece.crs_wkt)
+        return b == 0 and d == 0 and a > 0 and e < 0 and same(self.crs_wkt, piece.crs_wkt)
 
     def _read_by_area(
         self,
@@ -298,17 +250,17 @@ class Ortho:
                     continue
                 values, seen = self._window(source, r0, r1, c0, c1, wanted)
                 here = (slice(r, r + len(rows) - 1), slice(k, k + len(cols) - 1))
-                by_row, by_col = _overlaps(rows, r0, r1), _overlaps(cols, c0, c1)
-                share = _box(seen.astype(np.float32), by_row, by_col)
+                by_row, by_col = overlaps(rows, r0, r1), overlaps(cols, c0, c1)
+                share = box(seen.astype(np.float32), by_row, by_col)
                 full = cols_a_cell * rows_a_cell
                 enough = share >= _LEAST_PHOTOGRAPHED * full
                 scale = np.where(enough, 1.0 / np.where(enough, share, 1.0), np.nan)
                 for name, value in zip(wanted, values, strict=True):
-                    out[name][here] = _box(np.asarray(value), by_row, by_col) * scale
+                    out[name][here] = box(np.asarray(value), by_row, by_col) * scale
                 if texture and rich:
                     bright = np.mean(values, axis=0, dtype=np.float32)
-                    mean = _box(np.asarray(bright), by_row, by_col) * scale
-                    square = _box(np.asarray(bright * bright), by_row, by_col) * scale
+                    mean = box(np.asarray(bright), by_row, by_col) * scale
+                    square = box(np.asarray(bright * bright), by_row, by_col) * scale
                     out[TEXTURE][here] = np.sqrt(np.maximum(square - mean * mean, 0.0))
 
     # -- by lattice ----------------------------------------------------------------------------------
@@ -348,16 +300,16 @@ class Ortho:
                 j = np.where(inside, col - c0, 0).astype(np.intp)
                 hit = seen[i, j] & inside
                 here = (slice(r_lo, r_hi), slice(k_lo, k_hi))
-                share = _gather(hit.astype(np.float32), side)
+                share = gather(hit.astype(np.float32), side)
                 enough = share >= _LEAST_PHOTOGRAPHED * side * side
                 scale = np.where(enough, 1.0 / np.where(enough, share, 1.0), np.nan)
                 picked = values[:, i, j] * hit
                 for name, value in zip(wanted, picked, strict=True):
-                    out[name][here] = _gather(value, side) * scale
+                    out[name][here] = gather(value, side) * scale
                 if texture and side >= 2:
                     bright = picked.mean(axis=0, dtype=np.float32)
-                    mean = _gather(bright, side) * scale
-                    square = _gather(bright * bright, side) * scale
+                    mean = gather(bright, side) * scale
+                    square = gather(bright * bright, side) * scale
                     out[TEXTURE][here] = np.sqrt(np.maximum(square - mean * mean, 0.0))
 
     def _rows_cols(
@@ -368,8 +320,8 @@ class Ortho:
         rr, kk = np.meshgrid(r + edge, k + edge, indexing="ij")
         east, north = piece.east_north(rr, kk)
         east, north = east - shift_m[0], north - shift_m[1]
-        if not _same(self.crs_wkt, piece.crs_wkt):
-            east, north = _transformer(piece.crs_wkt, self.crs_wkt).transform(east, north, errcheck=False)
+        if not same(self.crs_wkt, piece.crs_wkt):
+            east, north = transformer(piece.crs_wkt, self.crs_wkt).transform(east, north, errcheck=False)
         a, b, c, d, e, f = self.affine
         det = a * e - b * d
         col = (e * (east - c) - b * (north - f)) / det
@@ -431,345 +383,3 @@ class Ortho:
     def _alpha_full(dtype: np.dtype[Any]) -> float:
         # A 16-bit file often carries an 8-bit alpha; 255 must then count as seen.
         return 1.0 if dtype.kind == "f" else 255.0 if dtype.itemsize == 1 else 2.0
-
-
-@lru_cache(maxsize=16)
-def _overviews(pin: Pin, white: float) -> tuple[int, ...] | None:
-    """Factors of the file's overviews; None if one of them shows another picture than the file.
-
-    A hostile overview could leave out a pit. In 6 × 6 of the file's blocks, means over sixteenths of a block
-    are compared: resampling and compression move them by a hundredth of white, a twelfth is too much.
-    """
-    from rasterio.errors import RasterioError
-
-    try:
-        source = dataset(pin)
-        factors = tuple(int(f) for f in source.overviews(1))
-        high, wide = (min(max(n, 256), 1024) for n in source.block_shapes[0])
-        blocks = [
-            (int(row) * high, int(col) * wide)
-            for row in np.unique(np.linspace(0, max(source.height // high - 1, 0), 6).astype(int))
-            for col in np.unique(np.linspace(0, max(source.width // wide - 1, 0), 6).astype(int))
-        ]
-        for level, factor in enumerate(factors):
-            small = dataset(replace(pin, overview=level))
-            if min(high, wide) // factor < 16:
-                # The next finer overview speaks for those that are too small to compare.
-                continue
-            for row, col in blocks:
-                window = ((row, min(row + high, source.height)), (col, min(col + wide, source.width)))
-                same = tuple((a // factor, b // factor) for a, b in window)
-                tones = [_sixteenths(d.read(1, window=w)) for d, w in ((source, window), (small, same))]
-                if not np.allclose(*tones, rtol=0, atol=white / 12, equal_nan=True):
-                    return None
-    except (RasterioError, OSError, InputRefused):
-        return None
-    return factors
-
-
-def _sixteenths(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Means of 4 × 4 parts of an array."""
-    rows, cols = (np.linspace(0, n, 5).astype(int) for n in values.shape)
-    return np.array(
-        [
-            values[r0:r1, c0:c1].mean(dtype=np.float64)
-            for r0, r1 in pairwise(rows)
-            for c0, c1 in pairwise(cols)
-        ]
-    )
-
-
-# -- arithmetic --------------------------------------------------------------------------------------
-def _overlaps(
-    edges: NDArray[np.floating], start: int, stop: int
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """For intervals between ``edges``: which cells of ``start … stop`` each touches, and by how much.
-
-    Returns indices from ``start`` and overlaps in cells, both (n, k).
-    """
-    lo, hi = edges[:-1], edges[1:]
-    first = np.floor(lo).astype(np.intp)
-    most = int((np.ceil(hi).astype(np.intp) - first).max())
-    index = first[:, None] + np.arange(max(most, 1))
-    overlap = np.minimum(hi[:, None], index + 1) - np.maximum(lo[:, None], index)
-    overlap = np.where((index >= start) & (index < stop), np.maximum(overlap, 0.0), 0.0)
-    return np.clip(index - start, 0, stop - start - 1), overlap
-
-
-def _box(
-    values: NDArray[np.floating],
-    by_row: tuple[NDArray[np.intp], NDArray[np.float64]],
-    by_col: tuple[NDArray[np.intp], NDArray[np.float64]],
-) -> NDArray[np.float64]:
-    """Sums of ``values`` weighted by overlap, rows first; each cell's sum is taken in the same order."""
-    index, overlap = by_row
-    across, share = by_col
-    out = np.zeros((index.shape[0], across.shape[0]), np.float64)
-    # Some rows at a time: what is added up stays in the cache.
-    high = max(1, 100_000 // max(values.shape[1], 1))
-    for r in range(0, index.shape[0], high):
-        rows = slice(r, r + high)
-        partial = np.zeros((len(index[rows]), values.shape[1]), np.float64)
-        for k in range(index.shape[1]):
-            partial += np.take(values, index[rows, k], axis=0) * overlap[rows, k, None]
-        for k in range(across.shape[1]):
-            out[rows] += np.take(partial, across[:, k], axis=1) * share[:, k]
-    return out
-
-
-def _gather(values: NDArray[np.float32], side: int) -> NDArray[np.float64]:
-    rows, cols = values.shape[0] // side, values.shape[1] // side
-    return values.reshape(rows, side, cols, side).sum(axis=(1, 3), dtype=np.float64)
-
-
-# -- reference systems -------------------------------------------------------------------------------
-@lru_cache(maxsize=64)
-def _same(one: str, other: str) -> bool:
-    if one == other:
-        return True
-    from pyproj import CRS
-
-    return bool(_flat(CRS.from_user_input(one)) == _flat(CRS.from_user_input(other)))
-
-
-def _flat(crs: CRS) -> CRS:
-    """The horizontal part: a picture has no heights."""
-    return crs.sub_crs_list[0] if crs.is_compound else crs
-
-
-@lru_cache(maxsize=16)
-def _transformer(source: str, target: str) -> Any:
-    from pyproj import CRS, Transformer
-
-    return Transformer.from_crs(
-        _flat(CRS.from_user_input(source)), _flat(CRS.from_user_input(target)), always_xy=True
-    )
-
-
-# -- at the door -------------------------------------------------------------------------------------
-def open_ortho(
-    path: str | PurePath,
-    *,
-    crs: str | None = None,
-    bands: tuple[str, ...] | list[str] | None = None,
-    name: str | None = None,
-) -> Ortho:
-    """Describe an orthomosaic.
-
-    Parameters
-    ----------
-    crs:
-        Reference system for a file that carries none.
-    bands:
-        Names of the file's bands in order, where the file does not say (or says wrongly).
-
-    Raises
-    ------
-    InputRefused
-        Not a GeoTIFF or JPEG 2000, no reference system, no placement, bands that cannot be used.
-    """
-    raster = open_raster(path, name=name, what="a GeoTIFF, COG or JPEG 2000")
-    source, name = dataset(raster.pin), raster.name
-    notes: list[str] = []
-    if source.count > _MAX_BANDS:
-        raise InputRefused(
-            f"the orthomosaic has {source.count} bands", expected=f"at most {_MAX_BANDS}", file=name
-        )
-    if any(np.dtype(kind).kind == "c" for kind in source.dtypes):
-        raise InputRefused("the orthomosaic holds complex numbers", file=name)
-    placement = _placement(raster, crs)
-    notes += [remark.message for remark in placement.remarks if remark.code.startswith("sidecar")]
-    wkt = source.crs.to_wkt() if source.crs is not None else _wkt(placement.crs_text, name)
-    a, b, c, d, e, f = placement.transform
-    cell_m = _cell_m(wkt, placement.transform, source.height, source.width)
-    if not _SMALLEST_CELL_M <= cell_m <= _LARGEST_CELL_M:
-        raise InputRefused(
-            f"the orthomosaic has cells of {cell_m:.3g} m",
-            expected=f"between {_SMALLEST_CELL_M} and {_LARGEST_CELL_M:.0f} m",
-            file=name,
-            mend="Its reference system or its placement is wrong: export it in the UTM zone of the mine.",
-        )
-    names, alpha, palette = _band_names(source, bands, name, notes)
-    sample = _sample(source, [i + 1 for i, b in enumerate(names) if b != "alpha"], name)
-    if alpha is None and len(names) == 4 and names[3] == "band_4" and bands is None:
-        if np.isin(sample[3], (0, _top(source.dtypes[3]))).all():
-            names, alpha, sample = (*names[:3], "alpha"), 4, sample[:3]
-        elif names[:3] == COLOURS:
-            names = (*names[:3], "nir")
-            notes.append("The fourth band carries no name; it was taken as near infrared.")
-    flags = [{flag.name for flag in of_band} for of_band in source.mask_flag_enums]
-    masked = alpha is None and any("per_dataset" in f and "alpha" not in f for f in flags)
-    nodata = None if source.nodata is None or math.isnan(source.nodata) else float(source.nodata)
-    white, said = _white(sample, np.dtype(source.dtypes[0]))
-    if said:
-        notes.append(said)
-    return Ortho(
-        pin=raster.pin,
-        crs_wkt=wkt,
-        affine=(a, b, c, d, e, f),
-        height=source.height,
-        width=source.width,
-        bands=names,
-        white=1.0 if palette is not None else white,
-        cell_m=cell_m,
-        alpha=alpha,
-        mask=masked,
-        nodata=nodata,
-        black_is_missing=alpha is None and not masked and nodata is None and palette is None,
-        palette=palette,
-        notes=tuple(notes),
-    )
-
-
-def _placement(raster: RasterDescription, crs: str | None) -> Placement:
-    """Where it lies by its own word or a file beside it; ``crs`` counts only where both are silent."""
-    try:
-        placement = place(raster)
-    except InputRefused:
-        if crs is None or raster.crs_wkt is not None or raster.transform is None:
-            raise
-        placement = place(raster, crs=crs)
-    a, b, _, d, e, _ = placement.transform
-    if a * e - b * d == 0:
-        raise InputRefused(
-            "the orthomosaic has cells without area", file=raster.name, mend="Export it again as a GeoTIFF."
-        )
-    return placement
-
-
-def _wkt(crs: str, name: str) -> str:
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
-
-    try:
-        return CRS.from_user_input(crs).to_wkt()
-    except CRSError as fault:
-        raise InputRefused(
-            f"{crs!r} is not a reference system", expected='for instance "EPSG:32643"', file=name
-        ) from fault
-
-
-def _band_names(
-    source: Any, given: tuple[str, ...] | list[str] | None, name: str, notes: list[str]
-) -> tuple[tuple[str, ...], int | None, tuple[tuple[int, int, int], ...] | None]:
-    from rasterio.enums import ColorInterp
-
-    if given is not None:
-        if len(given) != source.count:
-            raise InputRefused(
-                f"{len(given)} band names were given for an orthomosaic of {source.count} bands", file=name
-            )
-        names = [_SYNONYMS.get(_plain(text), _plain(text).replace(" ", "_")) for text in given]
-        if len(set(names)) != len(names):
-            raise InputRefused(f"a band name stands twice: {', '.join(names)}", file=name)
-        return tuple(names), names.index("alpha") + 1 if "alpha" in names else None, None
-    looks = source.colorinterp
-    if source.count == 1 and looks[0] == ColorInterp.palette:
-        table = source.colormap(1)
-        return ("palette",), None, tuple(tuple(table.get(i, (0, 0, 0, 0))[:3]) for i in range(max(table) + 1))
-    by_look = {
-        ColorInterp.red: "red",
-        ColorInterp.green: "green",
-        ColorInterp.blue: "blue",
-        ColorInterp.alpha: "alpha",
-    }
-    for extra, meaning in (
-        ("nir", "nir"),
-        ("rededge", "red_edge"),
-        ("swir", "swir1"),
-        ("coastal", "coastal"),
-    ):
-        if hasattr(ColorInterp, extra):
-            by_look[getattr(ColorInterp, extra)] = meaning
-    names = []
-    for i in range(source.count):
-        said = _SYNONYMS.get(_plain(source.descriptions[i] or ""))
-        wave = _wavelength(source.tags(i + 1)) or _wavelength(source.tags(i + 1, ns="IMAGERY"))
-        seen = said or wave or by_look.get(looks[i]) or f"band_{i + 1}"
-        names.append(seen if seen not in names else f"band_{i + 1}")
-    if all(text.startswith("band_") for text in names) and source.count in (1, 3, 4):
-        if source.count == 1:
-            names = ["grey"]
-        else:
-            names[:3] = COLOURS
-            notes.append("The bands carry no names; the first three were taken as red, green and blue.")
-    elif source.count == 1 and names[0].startswith("band_"):
-        names = ["grey"]
-    return tuple(names), names.index("alpha") + 1 if "alpha" in names else None, None
-
-
-def _plain(text: str) -> str:
-    kept = "".join(ch if ch.isalnum() else " " for ch in text.lower())
-    return " ".join(kept.split())
-
-
-def _wavelength(tags: dict[str, str]) -> str | None:
-    for key, value in tags.items():
-        plain = key.lower()
-        if plain not in ("wavelength", "central_wavelength_um", "centralwavelength", "center_wavelength"):
-            continue
-        try:
-            length = float(value)
-        except ValueError:
-            continue
-        if length > 100:  # nanometres
-            length /= 1000
-        for edge, meaning in _WAVELENGTHS:
-            if 0.38 < length <= edge:
-                return meaning
-    return None
-
-
-def _sample(source: Any, numbers: list[int], name: str) -> NDArray[Any]:
-    """Cells from an 8 × 8 lattice of small windows: (bands, cells)."""
-    from rasterio.errors import RasterioError
-
-    side = 32
-    parts = []
-    try:
-        for r in range(8):
-            for k in range(8):
-                r0 = min(int((r + 0.5) * source.height / 8), max(source.height - side, 0))
-                c0 = min(int((k + 0.5) * source.width / 8), max(source.width - side, 0))
-                window = ((r0, min(r0 + side, source.height)), (c0, min(c0 + side, source.width)))
-                parts.append(source.read(numbers, window=window).reshape(len(numbers), -1))
-    except (RasterioError, OSError) as fault:
-        raise InputRefused("cells of the orthomosaic cannot be decoded", file=name) from fault
-    return np.concatenate(parts, axis=1)
-
-
-def _top(dtype: str) -> float:
-    kind = np.dtype(dtype)
-    return 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
-
-
-def _white(sample: NDArray[Any], kind: np.dtype[Any]) -> tuple[float, str]:
-    """The number of a fully bright cell. Files of more than 8 bits seldom say; the picture itself does."""
-    if kind.kind in "ui" and kind.itemsize == 1:
-        return 255.0, ""
-    values = sample.astype(np.float64)
-    values = values[np.isfinite(values) & (values > 0) & (values < 1e9)]
-    bright = float(np.percentile(values, 99.5)) if values.size else _top(kind.name)
-    if kind.kind == "f" and bright <= 1.5:
-        return 1.0, ""
-    return (
-        bright,
-        f"Brightness is counted in parts of {bright:.4g}, the brightest half per cent of the picture.",
-    )
-
-
-def _cell_m(
-    wkt: str, transform: tuple[float, float, float, float, float, float], height: int, width: int
-) -> float:
-    """Side of a square cell of the same area on the ground at the middle of the file, metres."""
-    from pyproj import CRS
-
-    a, b, _, d, e, f = transform
-    area = abs(a * e - b * d)
-    crs = _flat(CRS.from_user_input(wkt))
-    if crs.is_geographic:
-        north = d * width / 2 + e * height / 2 + f
-        degree = 111_320.0
-        return math.sqrt(area) * degree * math.sqrt(max(math.cos(math.radians(north)), 0.01))
-    factor = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
-    return math.sqrt(area) * factor
