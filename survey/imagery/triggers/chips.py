@@ -94,8 +94,7 @@ def _stretch(
     a: NDArray[np.float32], b: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     both = np.concatenate([a.reshape(len(a), -1), b.reshape(len(b), -1)], axis=1)
-    low = np.nanquantile(both, 0.02, axis=1)
-    high = np.nanquantile(both, 0.98, axis=1)
+    low, high = np.transpose([np.quantile(band[np.isfinite(band)], [0.02, 0.98]) for band in both])
     return low.astype(np.float32), high.astype(np.float32)
 
 

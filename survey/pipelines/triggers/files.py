@@ -66,25 +66,30 @@ def centre(shape: Geometry, crs_wkt: str) -> tuple[float, float]:
     return round(float(lon), 7), round(float(lat), 7)
 
 
-def feature(alert: Drawn, crs_wkt: str) -> dict[str, Any]:
+@lru_cache(maxsize=32768)
+def _mapped(shape: Geometry, crs_wkt: str) -> dict[str, Any]:
+    """As GeoJSON, in degrees. Two files hold it: it is not to be changed."""
     from shapely.geometry import mapping
 
+    out: dict[str, Any] = mapping(lon_lat(shape, crs_wkt))
+    return out
+
+
+def feature(alert: Drawn, crs_wkt: str) -> dict[str, Any]:
     return {
         "type": "Feature",
         "id": alert.id,
         "properties": canonical(alert.properties),
-        "geometry": mapping(lon_lat(alert.shape, crs_wkt)),
+        "geometry": _mapped(alert.shape, crs_wkt),
     }
 
 
 def whereabouts(shape: Geometry, crs_wkt: str) -> dict[str, Any]:
     """Geometry and a point inside it, in degrees, as an item of the feed carries them."""
-    from shapely.geometry import mapping
-
     if shape.is_empty:
         return {"lon": None, "lat": None, "geometry": None}
     lon, lat = centre(shape, crs_wkt)
-    return {"lon": lon, "lat": lat, "geometry": mapping(lon_lat(shape, crs_wkt))}
+    return {"lon": lon, "lat": lat, "geometry": _mapped(shape, crs_wkt)}
 
 
 def places_geojson(places: Places, grid: Grid) -> str:
