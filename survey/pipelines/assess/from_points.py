@@ -73,7 +73,8 @@ def assess_points(
         The file cannot be read as points, or a site cannot be measured from them.
     """
     from survey.boundary.zones import make_zones
-    from survey.pipelines.assess.run import Drawn, base_record, lease_part, site_of
+    from survey.pipelines.assess.record import base_record, lease_part, site_of
+    from survey.pipelines.assess.run import Drawn
     from survey.pipelines.epochs import open_lease
 
     assert ask.points is not None

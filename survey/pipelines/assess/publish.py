@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from survey.archive import RunFolder
     from survey.pipelines.assess.ground import Read
-    from survey.pipelines.assess.run import Drawn, Surveyed
+    from survey.pipelines.assess.run import Drawn
+    from survey.pipelines.assess.surveyed import Surveyed
     from survey.pipelines.progress import Progress
     from survey.record_assess import Assessment
 
