@@ -41,7 +41,8 @@ def run_triggers(job: Job, options: Options, progress: Progress, outcomes: Seque
     """
     from survey.pipelines.inputs import open_inputs
     from survey.pipelines.runs import engine_for, run_digest, write_record
-    from survey.pipelines.triggers.ortho import are_orthos, compare_orthos
+    from survey.pipelines.triggers.ortho import compare_orthos
+    from survey.pipelines.triggers.pictures import are_orthos
 
     started = datetime.now(UTC)
     outcomes = tuple(outcomes) or tuple(getattr(options, "outcomes", ()))
