@@ -153,6 +153,17 @@ def test_the_hindi_has_the_names_of_the_english_and_no_english():
         )
 
 
+def test_each_sentence_is_said_as_itself_with_its_values():
+    """No other sentence of the catalogue takes its place, and every value arrives where it belongs."""
+    for pattern in catalogue():
+        values = {
+            name: f"{k + 1}.5" if re.fullmatch(r"n\d*", name) else f"Kala{k} Pahar"
+            for k, name in enumerate(pattern.names)
+        }
+        stop = "।" if pattern.english.endswith(".") else ""
+        assert said(pattern.english.format(**values)) == pattern.hindi.format(**values) + stop
+
+
 def test_values_are_carried_over_and_clauses_in_them_are_said():
     text = (
         "The DSM leaves out 1,234,567 m² of the 100 m around the lease (3.21% of 38,460,000 m²), in 2 parts, "

@@ -25,6 +25,7 @@ _MOST_CHARACTERS = 4000
 _MOST_STEPS = 400
 """Places that are tried for the values of one pattern: names in a sentence come from strangers."""
 _DEPTH = 6
+_START = 3
 
 _BRACE = re.compile(r"\{(\w+)\}")
 _SINGLE = re.compile(r"n\d*")
@@ -49,6 +50,7 @@ class Pattern:
     hindi: str
     literals: tuple[str, ...]
     names: tuple[str, ...]
+    probe: str  # the longest literal, without a letter that may be a capital: a text without it is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,29 @@ def catalogue() -> tuple[Pattern, ...]:
             continue
         for english, hindi in tomllib.loads(entry.read_text(encoding="utf-8")).items():
             parts = _BRACE.split(_bare(english))
-            pattern = Pattern(english, _bare(hindi, "।"), tuple(parts[::2]), tuple(parts[1::2]))
+            probe = max((parts[0][1:], *parts[2::2]), key=len)
+            pattern = Pattern(english, _bare(hindi, "।"), tuple(parts[::2]), tuple(parts[1::2]), probe)
             former = found.setdefault(_bare(english), pattern)
             if former.hindi != pattern.hindi:
                 raise ValueError(f"two ways to say {english!r}")
     return tuple(sorted(found.values(), key=lambda p: (-sum(map(len, p.literals)), p.english)))
+
+
+@lru_cache(maxsize=1)
+def _index() -> dict[str, tuple[Pattern, ...]]:
+    """The patterns that a text with these first letters can be, in the order of the catalogue."""
+    starts = {p.literals[0][:_START].casefold() for p in catalogue()}
+    return {
+        start: tuple(
+            p for p in catalogue() if start.startswith(p.literals[0][:_START].casefold()) or not p.literals[0]
+        )
+        for start in starts
+    }
+
+
+def _candidates(text: str) -> tuple[Pattern, ...]:
+    index, start = _index(), text[:_START].casefold()
+    return next((index[start[:k]] for k in range(len(start), -1, -1) if start[:k] in index), ())
 
 
 def said(text: str) -> str:
@@ -114,7 +134,9 @@ def _reading(text: str, depth: int) -> Reading:
         return _as_recorded(text)
     body, stop = (text[:-1], "।") if text.endswith(".") and not text.endswith("..") else (text, "")
     best: Reading | None = None
-    for pattern in catalogue():
+    for pattern in _candidates(body):
+        if pattern.probe not in body:
+            continue
         values = _values(pattern, body)
         if values is None:
             continue
