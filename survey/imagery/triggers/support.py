@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,39 +36,43 @@ class Support:
     cols: NDArray[np.int64]
 
 
-def gather(days: Sequence[Sequence[Product]], width: int, bands: int) -> Support:
+def gather(days: Sequence[Iterable[Product]], width: int, bands: int) -> Support:
     """``days``: for each observed date in order, the products of its tiles (any order, together the whole
-    area)."""
+    area). Each is taken apart at once: of what was seen a bit a cell is held."""
     tables: dict[str, list[NDArray[np.generic]]] = {
         n: [] for n in ("log10_p", "distance", "flags", "land", "now", "match", "usual", "green", "wet_share")
     }
     ids: list[NDArray[np.int64]] = []
+    views: list[list[tuple[int, int, tuple[int, int], NDArray[np.uint8]]]] = []
     for products in days:
-        of_day = []
+        of_day, of_view = [], []
         for p in products:
             w = p.observed.shape[1]
             of_day.append((p.row0 + p.cell // w).astype(np.int64) * width + p.col0 + p.cell % w)
+            of_view.append((p.row0, p.col0, p.observed.shape, np.packbits(p.observed)))
             for name, kept in tables.items():
                 kept.append(getattr(p, name))
         ids.append(np.concatenate(of_day) if of_day else np.zeros(0, np.int64))
+        views.append(of_view)
     cell = np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
-    n, t = len(cell), len(days)
+    n, t = len(cell), len(ids)
     at = np.full((t, n), -1, np.int32)
     seen = np.zeros((t, n), bool)
     start = 0
     rows, cols = cell // width, cell % width
-    for i, products in enumerate(days):
+    for i, of_view in enumerate(views):
         at[i, np.searchsorted(cell, ids[i])] = np.arange(start, start + len(ids[i]), dtype=np.int32)
         start += len(ids[i])
-        for p in products:
-            h, w = p.observed.shape
-            first, last = np.searchsorted(cell, [p.row0 * width, (p.row0 + h) * width])
-            across = cols[first:last] - p.col0
+        for row0, col0, (h, w), bits in of_view:
+            first, last = np.searchsorted(cell, [row0 * width, (row0 + h) * width])
+            across = cols[first:last] - col0
             inside = np.nonzero((across >= 0) & (across < w))[0]
-            seen[i, first + inside] = p.observed[rows[first + inside] - p.row0, across[inside]]
+            place = (rows[first + inside] - row0) * w + across[inside]
+            seen[i, first + inside] = bits[place >> 3] >> (7 - (place & 7)).astype(np.uint8) & 1
 
     def joined(name: str, kind: type, shape: tuple[int, ...] = ()) -> NDArray[np.generic]:
-        parts = tables[name]
+        # The parts of one field are let go before the next is joined.
+        parts = tables.pop(name)
         return np.concatenate(parts) if parts else np.zeros((0, *shape), kind)
 
     return Support(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import pairwise
@@ -260,8 +260,9 @@ def _look(
             store.complete_scene(scene.key)
 
 
-def products_of(store: Store, scenes: Sequence[KeptScene]) -> list[list[Product]]:
-    return [[Product.from_bytes(content) for content in store.products(s.key)] for s in scenes]
+def products_of(store: Store, scenes: Sequence[KeptScene]) -> list[Iterator[Product]]:
+    """The products of each scene, read when asked for: those of a whole area are never held at once."""
+    return [map(Product.from_bytes, store.products(s.key)) for s in scenes]
 
 
 def baseline_to_json(fit: BaselineFit) -> str:

@@ -220,15 +220,14 @@ class Store:
     def tiles_of(self, key: str) -> set[tuple[int, int]]:
         return {(r, c) for r, c in self._db.execute("SELECT row0, col0 FROM product WHERE scene = ?", (key,))}
 
-    def products(self, key: str) -> list[bytes]:
-        """In reading order of the tiles.
+    def products(self, key: str) -> Iterator[bytes]:
+        """In reading order of the tiles, one at a time.
 
         Raises
         ------
         InputRefused
             The file was damaged since it was written.
         """
-        out = []
         for content, crc in self._db.execute(
             "SELECT content, crc FROM product WHERE scene = ? ORDER BY row0, col0", (key,)
         ):
@@ -238,8 +237,7 @@ class Store:
                     file=self.path,
                     mend="Move the state away: the next run builds it anew from the scenes.",
                 )
-            out.append(content)
-        return out
+            yield content
 
     # -- what was published ------------------------------------------------------------------------------
     def published(self) -> list[Published]:
