@@ -88,6 +88,14 @@ def _main(
     pass
 
 
+def _language(asked: str | None) -> str | None:
+    from survey.errors import JobError
+
+    if asked not in (None, "en", "hi"):
+        raise JobError(f'--language: found "{asked}"', expected="en or hi")
+    return asked
+
+
 # -- commands on jobs ----------------------------------------------------------------------------------------
 def _jobs(command: str, targets: list[Path], options: Callable[[], Options], verbosity: int) -> None:
     def work() -> int:
@@ -268,6 +276,10 @@ def schema(
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    language: Annotated[
+        str | None,
+        typer.Option("--language", metavar="en|hi", help="English or Hindi; that of the job if not given."),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -279,7 +291,8 @@ def report(
         from survey.pipelines.progress import progress_for
 
         with progress_for(level) as progress:
-            drawn = pipeline("report")(run, Options(out=run.parent, force=True, verbosity=level), progress)
+            options = Options(out=run.parent, force=True, verbosity=level)
+            drawn = pipeline("report")(run, options, progress, _language(language))
         if not quiet:
             print("\n".join(str(path) for path in drawn))
         return DONE

@@ -6,6 +6,9 @@ import json
 import re
 from datetime import UTC, datetime
 
+from typer.testing import CliRunner
+
+from survey.pipelines.cli import app
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress
 from survey.pipelines.report import run_report
@@ -102,3 +105,15 @@ def test_a_check_is_drawn_again_from_its_folder(tmp_path):
     assert "12,34,567 वर्ग मी छूटा है" in (folder / "report.html").read_text(encoding="utf-8")
     assert (folder / "record.json").read_bytes() == before
     assert json.loads(before)["findings"][0]["message"].startswith("The DSM leaves out 1,234,567 m²")
+
+
+def test_a_run_of_an_english_job_is_drawn_in_hindi_when_asked(tmp_path):
+    folder = tmp_path / "F-1"
+    folder.mkdir()
+    (folder / "record.json").write_text(to_json(_record()), encoding="utf-8")
+    run_report(folder, Options(), NullProgress(), "hi")
+    assert "12,34,567 वर्ग मी छूटा है" in (folder / "report.html").read_text(encoding="utf-8")
+    cli = CliRunner()
+    assert cli.invoke(app, ["report", str(folder), "--language", "en", "-q"]).exit_code == 0
+    assert "leaves out 12,34,567 m²" in (folder / "report.html").read_text(encoding="utf-8")
+    assert cli.invoke(app, ["report", str(folder), "--language", "fr", "-q"]).exit_code == 2

@@ -189,6 +189,6 @@ def zone_bars(zones: Sequence[ZoneVolumes], words: Words, numbers: Any) -> Svg |
             svg.line(lo, top + 1.7, hi, top + 1.7, stroke="#000000", width=0.35)
             for end in (lo, hi):
                 svg.line(end, top + 0.7, end, top + 2.7, stroke="#000000", width=0.35)
-            svg.text(hi + 1.5, top + 2.6, f"{name} {numbers.plain(value, 0)} m³", size=2.2)
+            svg.text(hi + 1.5, top + 2.6, f"{name} {numbers.with_unit(value, 'm³', 0)}", size=2.2)
     svg.line(left, 2.0, left, svg.height - 1, stroke="#000000", width=0.2)
     return svg
