@@ -114,8 +114,14 @@ class Places:
         """Which points lie within lease + 100 m."""
         import shapely
 
+        found = np.zeros(np.shape(east), bool)
+        if self.buffer.is_empty:
+            return found
+        # Most of an area is nowhere near: only what lies in the box is asked for one by one.
+        west, south, far_east, far_north = self.buffer.bounds
+        maybe = np.nonzero((east >= west) & (east <= far_east) & (north >= south) & (north <= far_north))
         shapely.prepare(self.buffer)
-        found: NDArray[np.bool_] = shapely.contains_xy(self.buffer, east, north)
+        found[maybe] = shapely.contains_xy(self.buffer, east[maybe], north[maybe])
         return found
 
     def mask(self, piece: Grid) -> NDArray[np.bool_]:
