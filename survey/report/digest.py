@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from survey.record import Record
+    from survey.report.words import Words
 
 WEEK_DAYS = 7
 MOST_ENTRIES = 300
@@ -94,9 +95,13 @@ WORDS: dict[str, tuple[str, str]] = {
 
 def said(language: str, text: str | None) -> str:
     """What the record says, in the digest's language."""
+    return _words(language).said(text or "")
+
+
+def _words(language: str) -> Words:
     from survey.report.words import Words
 
-    return Words("hi" if language == "hi" else "en").said(text or "")
+    return Words("hi" if language == "hi" else "en")
 
 
 def say(language: str, key: str, **values: object) -> str:
@@ -186,9 +191,9 @@ def _urgency(items: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
 def _entry(t: dict[str, Any], near: dict[str, Any] | None, since: str, language: str) -> Entry:
     where = say(language, f"zone.{t['zone']}")
     if t["distance_m"] is not None and t["zone"] != "lease":
-        where += f", {t['distance_m']:,.0f} m"
+        where += f", {t['distance_m']:,.0f} {_unit(language, 'm')}"
         if t["bearing_deg"] is not None:
-            where += f" {compass(t['bearing_deg'])}"
+            where += f" {compass(t['bearing_deg'], language)}"
     trips = None
     if near and near["trips"]:
         trips = say(
@@ -204,8 +209,8 @@ def _entry(t: dict[str, Any], near: dict[str, Any] | None, since: str, language:
         said(language, t["class"]),
         f"{t['probability']:.0%}",
         where,
-        hectares(t["area_m2"]),
-        hectares(t["certain_area_m2"]),
+        hectares(t["area_m2"], language),
+        hectares(t["certain_area_m2"], language),
         f"{t['first_seen']} – {t['last_seen']}",
         f"{t['detections']}/{t['observations']}",
         tuple(said(language, reason) for reason in t["reasons"]),
@@ -215,12 +220,19 @@ def _entry(t: dict[str, Any], near: dict[str, Any] | None, since: str, language:
     )
 
 
-def hectares(area_m2: float) -> str:
-    return f"{area_m2 / 1e4:.2f} ha" if area_m2 >= 1000 else f"{area_m2:,.0f} m²"
+def hectares(area_m2: float, language: str = "en") -> str:
+    if area_m2 >= 1000:
+        return f"{area_m2 / 1e4:.2f} {_unit(language, 'ha')}"
+    return f"{area_m2:,.0f} {_unit(language, 'm²')}"
 
 
-def compass(bearing_deg: float) -> str:
-    return ("N", "NE", "E", "SE", "S", "SW", "W", "NW")[round(bearing_deg / 45.0) % 8]
+def compass(bearing_deg: float, language: str = "en") -> str:
+    point = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")[round(bearing_deg / 45.0) % 8]
+    return _words(language).named("compass", point)
+
+
+def _unit(language: str, unit: str) -> str:
+    return _words(language).named("unit", unit)
 
 
 def headline(record: Record, language: str) -> list[tuple[str, str]]:
@@ -370,6 +382,7 @@ def _common(folder: Path, record: Record, language: str) -> dict[str, Any]:
         "notice": say(language, "notice"),
         "headline": headline(record, language),
         "hit_line": hit_line(record, language),
+        "stop": "।" if language == "hi" else ".",
         "scenes": scene_rows(record, language),
         "more": _more(record, language),
         "dismissed": say(
@@ -394,6 +407,8 @@ def digest_html(folder: Path, record: Record, language: str) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
+    from survey.report.html import font_face
+
     environment = Environment(
         loader=PackageLoader("survey.report", "templates"),
         autoescape=True,
@@ -413,6 +428,7 @@ def digest_html(folder: Path, record: Record, language: str) -> str:
         groups=groups(record, language),
         map=None if svg is None else Markup(svg),
         chips=chips,
+        font=Markup(font_face(language)),
         version=record.software.get("mine-survey", ""),
     )
 

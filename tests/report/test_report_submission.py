@@ -13,6 +13,7 @@ from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress
 from survey.pipelines.report import run_report
 from survey.record import Clock, Finding, Note, Record, to_json
+from survey.report.digest import digest_html
 from survey.report.options import ReportOptions
 from survey.report.submission import render_html, render_pdf
 
@@ -117,3 +118,15 @@ def test_a_run_of_an_english_job_is_drawn_in_hindi_when_asked(tmp_path):
     assert cli.invoke(app, ["report", str(folder), "--language", "en", "-q"]).exit_code == 0
     assert "leaves out 12,34,567 m²" in (folder / "report.html").read_text(encoding="utf-8")
     assert cli.invoke(app, ["report", str(folder), "--language", "fr", "-q"]).exit_code == 2
+
+
+def test_pages_in_hindi_bring_their_letters(tmp_path):
+    """Not every machine has Devanagari: without its own font a page would show empty boxes."""
+    pages = [
+        render_html(tmp_path, _record("hi")),
+        digest_html(tmp_path, _record("hi").model_copy(update={"triggers": {}}), "hi"),
+    ]
+    for page in pages:
+        assert "@font-face{font-family:'Survey Sans Devanagari'" in page
+        assert "font-src data:" in page
+    assert "@font-face" not in render_html(tmp_path, _record("en"))
