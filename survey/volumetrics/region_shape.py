@@ -80,6 +80,9 @@ class Shape:
     """1 σ, as a share of the volume, of sampling the walls along the outline with cells of this size."""
     towards_end: float = 0.0
     """By how much the rise exceeds its mean where data end: models curl at their rims, pits do not."""
+    steep: float = 0.0
+    """Tangent of the rise's slope that a fifth of the strip along the outline exceeds: loose earth lies at
+    0.6 to 0.8, crowns and walls stand."""
     whole: tuple[float, float, float] | None = None
     """Width, elongation and rectangularity of all that the outline encloses, if that is more than itself."""
 
@@ -184,6 +187,8 @@ def shape_of(
         for name, z in (("high", high), ("low", low))
     }
 
+    along = (inside & (depth <= max(1.0, 2 * cell))) | (outside & (away <= max(0.5, 1.01 * cell)))
+    steep = float(np.quantile(_slope(d, known, cell_m)[along], 0.8))
     cells_out = _touching_nothing(inside, known)
     flow = _along_flow(depth, z0, inside, known, cell_m)
     return Shape(
@@ -210,6 +215,7 @@ def shape_of(
         fringe_share=fringe_share,
         sampling_share=sampling,
         towards_end=float(d[cells_out].mean()) / max(mean, 1e-6) - 1.0 if cells_out.any() else 0.0,
+        steep=steep,
         whole=_whole(inside, cell_m),
     )
 

@@ -46,6 +46,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "rectangular": (0.3, 1.0),
     "upright_object": (0.0, 1.2),
     "box_like": (0.0, 1.2),
+    "too_steep_to_lie": (0.0, 2.5),
+    "ln_steep": (-2.0, 1.7),
     "ln_height_m": (-3.0, 2.3),
     "ln_area_m2": (3.5, 6.5),
     "thin_layer": (0.0, 1.0),
@@ -62,6 +64,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "ln_colour_change": (-2.0, 2.5),
     "deep_but_unseen": (0.0, 2.0),
 }
+REPOSE = 0.8
+"""Tangent of the steepest slope at which poured earth and rock lie."""
 CROP_M = 2.0
 """Few crops stand higher; the highest tenth of a change is taken from its median and spread."""
 COLOURS = tuple(BOUNDS)[-9:]
@@ -117,6 +121,9 @@ def numbers(e: Any) -> dict[str, float]:
         "rectangular": s.rectangular,
         "upright_object": _bounded(s.standing, 0, 1) * _bounded(s.wall, 0, 1.2),
         "box_like": _bounded(s.standing, 0, 1) * s.wall * _bounded(1 - s.level / 0.2, 0, 1),
+        # What stood there stood steeper than earth that was poured can lie (38° of the loosest rock).
+        "too_steep_to_lie": _bounded(s.standing, 0, 1) * _bounded(s.steep - REPOSE, 0, 2.5),
+        "ln_steep": _ln(s.steep),
         "ln_height_m": _ln(e.median_m),
         "ln_area_m2": _ln(e.area_m2),
         "thin_layer": _bounded(1 - s.uneven / 0.3, 0, 1) * _bounded(s.edge_share, 0, 1),

@@ -57,6 +57,8 @@ def _phrase(name: str, e: Any) -> str:
         return f"in {when} it lacks the grain of anything measured"
     if name == "less_grain_low" and s.grain_low < -0.5:
         return "in the other survey it lacks the grain of anything measured"
+    if name in ("too_steep_to_lie", "ln_steep"):
+        return "steeper sides than poured earth can have" if s.steep > 1.0 and s.standing > 0.5 else ""
     if name == "box_like":
         return "like a box, flat on top" if s.level < 0.2 and s.wall > 0.5 else "not like a box"
     if name == "deep_but_unseen" and c.change is not None and c.change < 1:
