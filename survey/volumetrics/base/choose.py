@@ -9,6 +9,7 @@ methods is taken, and the report says so.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from survey.volumetrics.base import operators as op
 from survey.volumetrics.base import trial
 from survey.volumetrics.base.doubtful import doubtful
 from survey.volumetrics.base.frame import Frame, make_frame, refine
+from survey.volumetrics.base.one_side import hangs_on_one_side
 from survey.volumetrics.base.ring import Ring, find_ring
 
 if TYPE_CHECKING:
@@ -131,7 +133,8 @@ def rebuild(
     terrain = make_frame(
         heights, weight * 0 + wanted, free, cell_east, cell_north, origin=origin, factor=frame.factor
     )
-    ring = find_ring(frame, surface, pit=pit, usual_m=_usual(frame, terrain))
+    usual = _usual(frame, terrain)
+    ring = find_ring(frame, surface, pit=pit, usual_m=usual)
     if np.count_nonzero(ring.wide) < 6:
         raise InputRefused(
             "no natural ground was measured around the outline",
@@ -156,7 +159,8 @@ def rebuild(
         else:
             source = "spread of methods"
     wider = doubtful(frame, terrain, ring, surface)
-    return _decide(frame, ring, wider, operators, refused, places, errors, source, method, z.shape)
+    side_m3 = hangs_on_one_side(frame, ring, usual)
+    return _decide(frame, ring, wider, side_m3, operators, refused, places, errors, source, method, z.shape)
 
 
 # -- stage -------------------------------------------------------------------------------------------
@@ -334,6 +338,7 @@ def _decide(
     frame: Frame,
     ring: Ring,
     wider: Ring | None,
+    side_m3: float,
     operators: dict[str, op.Operator],
     refused: dict[str, str],
     places: trial.Places,
@@ -392,7 +397,13 @@ def _decide(
             f"by does; whether it is natural makes {2 * either_m3:.0f} m³, and half of that was added to the "
             "uncertainty (1 σ)."
         )
-    sigma = float(np.hypot(sigma, either_m3))
+    if side_m3 > sigma / 4:
+        remarks.append(
+            "The ground around the outline is more uneven than it is near by: a wall, a bank or a slope may "
+            f"stand on one of its sides. Which side that is makes up to {math.sqrt(3) * side_m3:.0f} m³, "
+            f"and {side_m3:.0f} m³ were added to the uncertainty (1 σ)."
+        )
+    sigma = math.hypot(sigma, either_m3, side_m3)
     if source == "smaller copies":
         dof = max(min(dof, 6.0), 2.0)
         remarks.append(

@@ -22,6 +22,7 @@ import numpy as np
 
 from survey.errors import InputRefused
 from survey.volumetrics.points.between import over_function, over_planes
+from survey.volumetrics.points.foot import missed_at_the_foot
 from survey.volumetrics.points.mesh import Mesh, make_mesh
 from survey.volumetrics.points.site import SiteLines
 from survey.volumetrics.stock import Amount, Doubt
@@ -105,7 +106,8 @@ def point_volume(site: SiteLines, base: str = "auto", *, level_m: float | None =
     remarks = list(site.remarks)
     doubts = [_precision(site, mesh, used, ground)]
     halves, spread = _left_out(site, base, level_m, fill - cut, "inner")
-    doubts.append(Doubt("spacing of points", max(halves, float(abs(missed_by_bends(mesh)))), spread))
+    foot = missed_at_the_foot(mesh, *_lines(site, mesh, used), pit=site.pit)
+    doubts.append(Doubt("spacing of points", max(halves, float(abs(missed_by_bends(mesh))), foot), spread))
     bends, spread = _left_out(site, base, level_m, fill - cut, "outline")
     doubts.append(Doubt("spacing of the outline", bends, spread))
     doubts.append(_base_doubt(site, ground, fill - cut, mesh))
@@ -141,6 +143,21 @@ def point_volume(site: SiteLines, base: str = "auto", *, level_m: float | None =
         deepest=tuple(float(v) for v in mesh.xyz[k]),  # type: ignore[arg-type]
         base_at=ground.at,
     )
+
+
+def _lines(
+    site: SiteLines, mesh: Mesh, used: NDArray[np.intp]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which vertices of the surface lie on the outline, and which on a line measured inside it."""
+    on_outline, on_line = (np.zeros(len(mesh.xyz), bool) for _ in range(2))
+    on_outline[: len(used)] = np.isin(used, site.outline)
+    inside = np.concatenate(site.breaks) if site.breaks else np.empty(0, np.intp)
+    on_line[: len(used)] = np.isin(used, inside)
+    # Vertices that the mesh added lie on the lines that they part.
+    added = mesh.parents[len(used) :]
+    on_outline[len(used) :] = on_outline[added].all(axis=1)
+    on_line[len(used) :] = on_line[added].all(axis=1) & ~on_outline[len(used) :]
+    return on_outline, on_line
 
 
 def mesh_heights(mesh: Mesh, at: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,78 @@
+"""How much a base hangs on any one side of its ring, where something stands in the ring.
+
+A slope with a step cannot be told from a steeper slope: where a wall, a bank or a tip stands beside an
+outline on uneven ground, the ring itself cannot say which of its sides are natural, and trials on
+undisturbed ground know of no wall. But a ring in which something stands scatters more than such rings do
+near by. There each side in turn is taken to be the one that is not natural: a plane through the rest is
+laid under the outline, and the volume may be off by anything up to the most that leaving one side out
+changes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from survey.volumetrics.base.frame import Frame
+from survey.volumetrics.base.judge import SECTORS
+from survey.volumetrics.base.operators import _terms
+from survey.volumetrics.base.ring import Ring, sectors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ODD = 1.4
+"""Times what rings near by scatter about their plane: something may stand in this one."""
+SIDE = 10
+"""Of ``SECTORS`` equal pieces of the outline: a side, up to two fifths of the outline."""
+_LESS_THAN_HALF = 0.5  # of the outline with natural ground beside it
+_LEAST_BLOCKS = 12
+
+
+def hangs_on_one_side(frame: Frame, ring: Ring, usual_m: float | None) -> float:
+    """1 σ, m³, of not knowing which side of the ring is natural; 0 where the ring is like those near by.
+
+    With everything between nothing and the greatest change ``L`` equally likely, the mean square is L²/3.
+
+    Parameters
+    ----------
+    usual_m : scatter of such a ring about its plane on undisturbed ground near by; None: not known.
+    """
+    around = (frame.clearance_m > ring.gap_m) & (frame.clearance_m <= ring.gap_m + ring.width_m)
+    around &= np.isfinite(frame.z)
+    if usual_m is None or around.sum() < _LEAST_BLOCKS or _scatter(frame, around) <= ODD * usual_m:
+        return 0.0
+    most = most_of_a_side(frame, ring.wide, sectors(frame, around))
+    if ring.share < _LESS_THAN_HALF:
+        # So little was taken for natural that it may be the other way round.
+        rest = around & ~ring.wide
+        most = max(most, abs(_volume(frame, around, rest) - _volume(frame, around, ring.wide)))
+    return most / math.sqrt(3)
+
+
+def most_of_a_side(frame: Frame, wide: NDArray[np.bool_], sector: NDArray[np.intp]) -> float:
+    """The greatest change, m³, of the volume under a plane through the ring if one side is left out."""
+    whole, most = _volume(frame, wide, wide), 0.0
+    for first in range(SECTORS):
+        kept = wide & ((sector - first) % SECTORS >= SIDE)
+        if kept.sum() >= _LEAST_BLOCKS:
+            most = max(most, abs(_volume(frame, wide, kept) - whole))
+    return most
+
+
+def _volume(frame: Frame, around: NDArray[np.bool_], kept: NDArray[np.bool_]) -> float:
+    """m³ under a plane through some of a ring, over the mean level of the ring."""
+    level = float(frame.z[around].mean())
+    terms = _terms(*frame.positions(kept), 1)
+    fit = np.linalg.lstsq(terms, frame.z[kept] - level, rcond=1e-8)[0]
+    under = frame.weight[frame.inside] @ _terms(*frame.positions(frame.inside), 1)
+    return float(under @ fit) * frame.cell_east * frame.cell_north
+
+
+def _scatter(frame: Frame, where: NDArray[np.bool_]) -> float:
+    """Root mean square of heights about their plane, metres."""
+    terms = _terms(*frame.positions(where), 1)
+    z = frame.z[where] - frame.z[where].mean()
+    return float(np.sqrt(np.mean((z - terms @ np.linalg.lstsq(terms, z, rcond=1e-8)[0]) ** 2)))
