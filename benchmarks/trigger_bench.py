@@ -180,7 +180,7 @@ def watch_of(series: Series, regime: str, masks: bool, settings: TriggerSettings
 
 def replay(watch: Watch, model: Model, settings: TriggerSettings, keep: list | None = None) -> Replay:  # type: ignore[type-arg]
     """Walk the dates. ``keep`` collects (track, date, features, cells) at every detection."""
-    close = watch.places.near_lease(*watch.grid.east_north(watch.support.rows, watch.support.cols))
+    permitted = watch.places.in_lease(*watch.grid.east_north(watch.support.rows, watch.support.cols))
     judge = Judge(
         watch.bands,
         model,
@@ -189,7 +189,7 @@ def replay(watch: Watch, model: Model, settings: TriggerSettings, keep: list | N
         watch.common,
         watch.worked,
         watch.grid.cell_area_m2,
-        lambda support, cells: bool(close[cells].any()),
+        lambda support, cells: bool(2 * permitted[cells].sum() > len(cells)),
     )
 
     def assess(track: Track, t: int, walking: Replay):  # type: ignore[no-untyped-def]

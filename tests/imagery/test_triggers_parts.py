@@ -13,7 +13,7 @@ from survey.imagery.triggers.clear import judge, told, veil_share
 from survey.imagery.triggers.common import common_spectra, rareness
 from survey.imagery.triggers.coregister import find_shift
 from survey.imagery.triggers.evidence import log10_e
-from survey.imagery.triggers.features import boxiness, middle, shape
+from survey.imagery.triggers.features import boxiness, foreign, middle, shape
 from survey.imagery.triggers.kernels import moved_counts
 from survey.imagery.triggers.normalise import Line, fit_line, log_tables, to_log, unwhitened, whitener
 from survey.imagery.triggers.nulls import BINS, STEP, NullTable, scene_law
@@ -229,6 +229,20 @@ def test_a_spectrum_is_common_only_if_many_places_show_it():
     assert rareness(SOIL[None].astype(np.float32), words)[0] < 0.05
     assert rareness(MARBLE[None].astype(np.float32), words)[0] > 0.3
     assert rareness(SOIL[None].astype(np.float32), np.zeros((0, 6), np.float32))[0] == 1.0
+
+
+def test_what_turns_into_a_soil_from_around_is_not_foreign():
+    usual = np.array([0.0, 0.0, 1.0], np.float32)
+    soils = np.array([[1.0, 0.0, 1.0], [0.0, 2.0, 1.0]], np.float32)
+    half_way = usual + 0.5 * (soils[1] - usual)
+    away, share, along = foreign(half_way, usual, soils)
+    assert (away, share, along) == pytest.approx((0.0, 0.0, 0.5), abs=1e-6)
+    # Across both ways: nothing of it is explained.
+    away, share, along = foreign(usual + np.array([0, 0, 0.6], np.float32), usual, soils)
+    assert (away, share, along) == pytest.approx((0.6 / np.sqrt(3), 1.0, 0.0), abs=1e-6)
+    # Far beyond a soil, in its direction: a fifth of the way is granted.
+    away, _, along = foreign(usual + np.array([3, 0, 0], np.float32), usual, soils)
+    assert (away, along) == pytest.approx((1.8 / np.sqrt(3), 1.2), abs=1e-6)
 
 
 # -- shapes ----------------------------------------------------------------------------------------------

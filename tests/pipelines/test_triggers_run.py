@@ -179,7 +179,10 @@ def test_week_by_week_says_what_all_at_once_says(series, whole, tmp_path):
         job = _week(series, tmp_path / "in", upto)
         _run(job, tmp_path / "out")
     assert job is not None
-    assert _bytes(tmp_path / "out") == _bytes(whole[1])
+    weekly, at_once = _bytes(tmp_path / "out"), _bytes(whole[1])
+    # The state also remembers each cell that a trigger was ever published with; it alone may differ.
+    del weekly["state.sqlite"], at_once["state.sqlite"]
+    assert weekly == at_once
 
 
 def test_a_second_run_changes_nothing(series, whole, tmp_path):

@@ -48,7 +48,7 @@ class Accumulator:
         there = at >= 0
         index = np.where(there, at, 0)
         flags = np.where(there, s.flags[index] if len(s.flags) else 0, 0)
-        doubtful = there & ((flags & (VEIL if self.alone else SUSPECT | VEIL)) > 0)
+        doubtful = there & ((flags & (SUSPECT | VEIL)) > 0) & (not self.alone)
         # A cloud does not stand still: what looks like cloud counts from the second time it looks the same.
         accepted = np.zeros_like(doubtful)
         earlier = np.zeros_like(self.total)

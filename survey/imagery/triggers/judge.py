@@ -37,6 +37,24 @@ SPOKEN = {
     "fill": "compact or ragged",
     "box": "shaped like a building plot",
     "uneven": "uneven inside, as faces, floor and spoil are",
+    "uneven_more": "more uneven inside than it used to be",
+    "uneven_in": "uneven inside on all dates together",
+    "patchy": "of several colours",
+    "patchy_in": "of several colours on all dates together",
+    "flicker": "its cells change each by itself",
+    "flat": "grey or coloured",
+    "foreign": "not on the way to any soil that lies bare around here",
+    "foreign_share": "how much of the change a soil from around here would explain",
+    "toward_soil": "how far it turned into a soil from around here",
+    "over_ground": "brighter or darker than the bare ground around here",
+    "nir_red_ground": "near infrared against red, beside the bare ground around here",
+    "blue_red_ground": "colour, beside the bare ground around here",
+    "swir1_nir_ground": "short-wave against near infrared, beside the bare ground around here",
+    "swir2_swir1_ground": "the two short-wave bands, beside the bare ground around here",
+    "watery": "green against near infrared, as water has it",
+    "watery_swir": "green against all infrared, as water has it",
+    "barer": "barer than it ever lay in its past",
+    "veiled": "could be a veil of cloud",
     "drift": "its look changes from date to date",
     "fade": "grows fainter or stronger",
     "one_hit": "seen once only",
@@ -60,7 +78,7 @@ SPOKEN = {
 
 @dataclass(frozen=True)
 class Judge:
-    """Assesses tracks of one watch. ``near``: does this set of support cells touch lease + 100 m?"""
+    """Assesses tracks of one watch. ``inside``: does this set of support cells lie in a permitted area?"""
 
     bands: BandSet
     model: Model
@@ -69,13 +87,13 @@ class Judge:
     common: NDArray[np.float32]
     worked: NDArray[np.float32]
     cell_area_m2: float
-    near: Callable[[Support, NDArray[np.intp]], bool]
+    inside: Callable[[Support, NDArray[np.intp]], bool]
 
     def __call__(self, track: Track, t: int, replay: Replay) -> Assessment:
         features = self.features(track, t, replay)
-        near = self.near(replay.support, track.cells)
-        threshold = self.settings.confirm_p_near if near else self.settings.confirm_p
-        return Assessment(self.model.probabilities(features), features, threshold, near)
+        inside = self.inside(replay.support, track.cells)
+        threshold = self.settings.confirm_p_inside if inside else self.settings.confirm_p
+        return Assessment(self.model.probabilities(features), features, threshold, inside)
 
     def features(self, track: Track, t: int, replay: Replay) -> dict[str, float]:
         hits = [look.t for look in track.looks if look.hit and look.t <= t]

@@ -110,18 +110,18 @@ class Places:
         bearing = math.degrees(math.atan2(x1 - x0, y1 - y0)) % 360.0
         return Placement(zone, near.lease_id, near.district, distance, bearing, areas, certain)
 
-    def near_lease(self, east: NDArray[np.float64], north: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which points lie within lease + 100 m."""
+    def in_lease(self, east: NDArray[np.float64], north: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which points lie in a permitted area."""
         import shapely
 
         found = np.zeros(np.shape(east), bool)
-        if self.buffer.is_empty:
+        if self.lease.is_empty:
             return found
         # Most of an area is nowhere near: only what lies in the box is asked for one by one.
-        west, south, far_east, far_north = self.buffer.bounds
+        west, south, far_east, far_north = self.lease.bounds
         maybe = np.nonzero((east >= west) & (east <= far_east) & (north >= south) & (north <= far_north))
-        shapely.prepare(self.buffer)
-        found[maybe] = shapely.contains_xy(self.buffer, east[maybe], north[maybe])
+        shapely.prepare(self.lease)
+        found[maybe] = shapely.contains_xy(self.lease, east[maybe], north[maybe])
         return found
 
     def mask(self, piece: Grid) -> NDArray[np.bool_]:

@@ -50,15 +50,19 @@ class TriggerSettings:
     seen_share: float = knob(0.5, "of an object's cells that must be clear for a look to count")
     hit_share: float = knob(0.4, "of the seen cells that must be novel for a look to be a detection")
     # states
-    confirm_hits: float = knob(3, "detections on different days")
-    strong_hits: float = knob(2, "detections that suffice where the evidence is strong")
-    strong: float = knob(4.0, "log10 evidence that is strong: twice what starts an object")
-    confirm_share: float = knob(0.6, "of the looks since the first that were detections")
-    confirm_p: float = knob(0.55, "least calibrated probability of excavation, outside lease + 100 m")
-    confirm_p_near: float = knob(0.55, "the same within lease + 100 m")
+    confirm_hits: float = knob(2, "detections on different days; a third adds delay and no precision")
+    confirm_evidence: float = knob(2.0, "log10 evidence of its upper quarter of cells: what starts an object")
+    confirm_evidence_inside: float = knob(
+        4.0, "the same inside permitted areas, where ground is worked and driven on all the time"
+    )
+    confirm_share: float = knob(
+        0.7, "of the looks since the first that were detections: a pit stays, a dry season comes and goes"
+    )
+    confirm_p: float = knob(0.55, "least calibrated probability of excavation")
+    confirm_p_inside: float = knob(0.65, "the same inside permitted areas, for the same reason")
     report_p: float = knob(0.25, "less probable objects are listed as dismissed, with their reason")
     report_p_short: float = knob(
-        0.27, "the same where a short history cannot confirm: what is listed is all there is to act on"
+        0.30, "the same where a short history cannot confirm: what is listed is all there is to act on"
     )
     fade_looks: float = knob(3, "clear looks without a detection after which a trigger fades")
     close_looks: float = knob(6, "after which it is closed")

@@ -41,7 +41,7 @@ class Assessment:
     probability: dict[str, float]
     features: dict[str, float]
     threshold: float  # probability of excavation that confirms, at this place
-    near: bool = False  # touches lease + 100 m
+    inside: bool = False  # lies in a permitted area
 
     @property
     def excavation(self) -> float:
@@ -267,10 +267,11 @@ class Replay:
     def _enough(self, track: Track) -> bool:
         s = self.settings
         hits = len(track.hits)
-        if hits < s.strong_hits or hits / len(track.looks) < s.confirm_share:
+        if hits < s.confirm_hits or hits / len(track.looks) < s.confirm_share:
             return False
         evidence = float(np.quantile(self.accumulator.total[track.cells], 0.75))
-        return evidence >= (s.seed if hits >= s.confirm_hits else s.strong)
+        inside = track.assessment is not None and track.assessment.inside
+        return evidence >= (s.confirm_evidence_inside if inside else s.confirm_evidence)
 
 
 def walk(

@@ -81,7 +81,7 @@ class Watch(Section):
         le=1e7,
     )
     probability: float | None = key(
-        "Least probability of digging of what is listed. Left out: 0.25; of two dates 0.27.",
+        "Least probability of digging of what is listed. Left out: 0.25; of two dates 0.30.",
         default=None,
         example=0.5,
         ge=0,

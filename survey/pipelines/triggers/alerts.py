@@ -283,8 +283,10 @@ def _reasons(
     out += speak(model, found.features)
     if likeliest != kind:
         out.append(f"could as well be {likeliest} ({found.probability[likeliest]:.0%})")
-    if found.near and settings.confirm_p_near < settings.confirm_p:
-        out.append("touches lease + 100 m, where digging is likelier: a lower probability confirms")
+    if found.inside:
+        out.append(
+            "inside a permitted area, where ground is worked all the time: only strong evidence confirms"
+        )
     if outcome is not None:
         out.append(
             f"field check of {outcome.day}: {outcome.verdict}"

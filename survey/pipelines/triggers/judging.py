@@ -137,10 +137,10 @@ def judge(job: Job, watched: Watched, store: Store, found: Scan, progress: Progr
     if short:
         common += [tuple(w) for s in scenes for w in s.fit["common"]]
 
-    close = places.near_lease(*grid.east_north(support.rows, support.cols))
+    permitted = places.in_lease(*grid.east_north(support.rows, support.cols))
 
-    def near(of: Any, cells: Any) -> bool:
-        return bool(close[cells].any())
+    def inside(of: Any, cells: Any) -> bool:
+        return bool(2 * permitted[cells].sum() > len(cells))
 
     assess = Judge(
         bands,
@@ -150,7 +150,7 @@ def judge(job: Job, watched: Watched, store: Store, found: Scan, progress: Progr
         words_of(common, len(bands)),
         words_of(found.baseline.worked, len(bands)),
         grid.cell_area_m2,
-        near,
+        inside,
     )
     tracks = walk(support, settings, grid.cell_area_m2, assess, may_confirm=not short)
     report_p = settings.report_p_short if short else settings.report_p
