@@ -12,7 +12,7 @@ import pytest
 
 from survey.imagery.region_colour import NOTHING
 from survey.volumetrics import telling
-from survey.volumetrics.region_shape import Scale, Shape, shape_of
+from survey.volumetrics.region_shape import Scale, Shape, shape_of, wall_sampling
 from survey.volumetrics.telling_words import in_words
 
 CELL = 0.5
@@ -191,3 +191,45 @@ def test_calibrated_odds_are_stretched_moved_and_shared():
     for sure in (0.0, 1.0):
         out = telling.calibrated({telling.DIGGING: sure, "crop": 1 - sure})
         assert sum(out.values()) == pytest.approx(1.0)
+
+
+# -- walls between cells -----------------------------------------------------------------------------------
+def _sums(radius: float, height: float, slope: float, times: int = 120) -> tuple[float, float]:
+    """(scatter of the sum over cells, what is said of it) of a round pit laid at random, cells of 1 m."""
+    rng = np.random.default_rng(8)
+    y, x = np.mgrid[:40, :40]
+    sums, said = [], []
+    for east, north in rng.uniform(19, 20, (times, 2)):
+        r = np.hypot(x - east, y - north)
+        d = np.clip((radius - r) * slope, 0, height)
+        sums.append(d.sum())
+        said.append(wall_sampling(d, np.ones(d.shape, bool), r < radius + 2))
+    return float(np.std(sums)), float(np.mean(said))
+
+
+@pytest.mark.parametrize("height", [0.5, 3.0])
+def test_an_upright_wall_is_sampled_by_its_height_and_length(height: float) -> None:
+    scatter, said = _sums(11.0, height, 1e6)
+    assert said == pytest.approx(height * math.sqrt(0.0724 * 2 * math.pi * 11.0), rel=0.1)
+    assert said == pytest.approx(scatter, rel=0.25)
+
+
+@pytest.mark.parametrize("slope", [1.0, 0.5])
+def test_a_slope_that_cells_resolve_is_missed_by_little(slope: float) -> None:
+    scatter, said = _sums(11.0, 3.0, slope)
+    wall = 3.0 * math.sqrt(0.0724 * 2 * math.pi * 11.0)
+    assert scatter < 0.1 * wall
+    assert said < 0.1 * wall
+
+
+def test_what_is_said_of_steep_sides_is_no_less_than_they_scatter() -> None:
+    for slope in (4.0, 2.0):
+        scatter, said = _sums(11.0, 1.5, slope)
+        assert said > 0.8 * scatter
+
+
+def test_data_that_end_are_no_wall() -> None:
+    d = np.full((30, 30), 2.0)
+    known = np.ones(d.shape, bool)
+    known[:, 15:] = False
+    assert wall_sampling(np.where(known, d, 0.0), known, np.ones(d.shape, bool)) == 0.0
