@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import threading
 from collections import OrderedDict
 
@@ -60,9 +62,13 @@ class _Slabs:
             return slab
 
     def clear(self) -> None:
+        """Let all of them go, and give the room back: what follows needs it for itself."""
         with self._lock:
             self._kept.clear()
             self._held = 0
+        # The C library would keep it for later; where it is another one, it keeps it.
+        with contextlib.suppress(AttributeError, OSError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _top(key: Key) -> int:

@@ -27,8 +27,8 @@ from survey.pipelines.triggers.store import KeptScene, Store
 
 METHOD = "triggers/2"
 """Changes whenever the same scenes would give other products: what is kept is then made anew."""
-TILE = 1536
-"""Cells along a tile: its halo costs a third, and two of them at once stay below a gigabyte."""
+TILE = 1024
+"""Cells along a tile: with larger ones the halo costs less, and two at once more memory than is given."""
 BLOCK = 512
 """Files are mostly stored in blocks of so many cells, or of a part of that."""
 
