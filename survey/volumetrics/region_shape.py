@@ -167,11 +167,10 @@ def shape_of(
     limit = 3 * sigma
     volume = max(float(d[inside].sum()), 1e-9)
     fringe_share = float(np.clip(d[fringe], -limit, limit).sum()) / volume
-    # Nobody knows the outline better than to half a cell, so what stands along it counts half even where
-    # cells resolve it.
+    # What stands along the outline counts even where cells resolve it: the outline is not known to the cell.
     upright = math.sqrt(WALL_SAMPLING * 1.1 * float(rim.sum())) * max(across, 0.0)
     walls = wall_sampling(d, known, inside | (outside & (away <= 2.01 * cell)))
-    sampling = max(walls, 0.5 * upright) / volume
+    sampling = max(walls, upright) / volume
 
     core = inside & (depth > min(1.6 * cell, 0.2 * width))
     if int(core.sum()) < 8:
