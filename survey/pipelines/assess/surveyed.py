@@ -147,9 +147,9 @@ def _detected(
         listed = comparison.found.sites
         targets = from_sites(listed, m.job.cell_m, outside_only=True)
         disturbed = tuple(p for _, p in (*listed, *last.found.dismissed))
-        notes = [*comparison.notes]
+        said = [*comparison.notes]
         if job.detect.existing is not True:
-            notes.append(Remark("undated-not-asked", UNDATED_NOT_ASKED, "info"))
+            said.append(Remark("undated-not-asked", UNDATED_NOT_ASKED, "info"))
         surveyed = Surveyed(
             m.job,
             reader_of_pair(m),
@@ -157,7 +157,7 @@ def _detected(
             last.before,
             m,
             disturbed,
-            tuple(notes),
+            tuple(said),
             last.before,
         )
         return surveyed, targets, lease, near, m.zones, [s for s, _ in listed]

@@ -35,7 +35,7 @@ def missed_at_the_foot(
     strip = rim.any(axis=1) & ~rim.all(axis=1) & ~(on_line[corners] & ~rim).any(axis=1)
     if not strip.any():
         return 0.0
-    beyond = _beyond(mesh, slopes, ~rim.any(axis=1))
+    beyond = _beyond(mesh, slopes, np.logical_not(rim.any(axis=1)))
     z = mesh.xyz[:, 2]
     sign = 1.0 if pit else -1.0
     most = 0.0
