@@ -31,8 +31,8 @@ from survey.volumetrics.telling import CLASSES, DIGGING, SHAPES, numbers, which_
 PENALTY = 3.0
 """Of the squared standardised coefficients: a prior of about one logit per standard deviation."""
 START_PENALTY = 10.0
-"""Of their squared distance from an earlier fit; of 3, 10, 30, 100 and none the best on scenes left out, but for
-3, which says as much and forgets more of what earlier scenes taught."""
+"""Of their squared distance from an earlier fit; of 3, 10, 30, 100 and none the best on scenes left out, but
+for 3, which says as much and forgets more of what earlier scenes taught."""
 NEW_SCALE = 0.2
 """Of a number that the earlier fit did not know."""
 MOST_OF_A_CLASS = 12.0

@@ -1,7 +1,9 @@
 """A second maker of mines, that shares no code with survey.sample_data: how much rests on our own simulator?
 
     python benchmarks/other_ground.py score 0 20 --out scores.jsonl
+    python benchmarks/other_ground.py score 0 20 --single --out single.jsonl
     python benchmarks/other_ground.py collect 100000 100060 --out rows.pkl
+    python benchmarks/other_ground.py bodies 100000 100020 --out existing-rows
 
 Here ground is filtered noise, digging is a distance from a rim, trees are domes, sheds and vehicles are boxes
 put on the ground (with a level roof or not), crops are noisy rectangles, ponds are levels, and colours are
@@ -9,7 +11,8 @@ drawn anew for each scene, seldom as a botanist would have them. Everything stan
 which two surveys are sampled with noise, correlated noise, bias, tilt, dome, shift, and cells and origins of
 their own.
 
-``collect`` writes rows as collect_telling.py does, for fit_telling.py. Scenes from LEARNING on are for that,
+``collect`` writes rows as collect_telling.py does, for fit_telling.py; ``bodies`` those of one survey alone,
+for score_existing.py --fit. Scenes from LEARNING on are for that,
 those below it for scoring.
 """
 
@@ -63,6 +66,7 @@ class World:
     cause: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((SIDE, SIDE), np.uint8))
     ponds: list[tuple[NDArray[np.bool_], float, float]] = field(default_factory=list)
     sites: list[dict[str, Any]] = field(default_factory=list)
+    old: dict[str, Any] = field(default_factory=dict)
     taken: list[Polygon] = field(default_factory=list)
 
 
@@ -262,14 +266,19 @@ def gully(rng: np.random.Generator, world: World) -> None:
         world.cause[window][inside] = EROSION
 
 
-def make_world(rng: np.random.Generator) -> World:
+def make_world(rng: np.random.Generator, gentle: bool = False) -> World:
+    """``gentle`` ground has the same hills and a tenth of their breaks: one survey must tell by those."""
     lease = rotate(box(115, 125, 285, 275), rng.uniform(0, 90))
-    ground = 300 + rng.uniform(2, 12) * fractal(rng, rng.uniform(2.6, 3.4))
+    ground = 300 + rng.uniform(2, 12) * fractal(rng, rng.uniform(2.6, 3.4) + (0.9 if gentle else 0.0))
     ground += rng.uniform(0.01, 0.06) * smooth_noise(rng, (SIDE, SIDE), rng.uniform(8, 30))
     world = World(ground, lease)
     old = blob(rng, (200 + rng.uniform(-25, 25), 200), 32)
     window, inside = cells_of(old)
-    world.ground[window] -= inward(inside, 1.5, rng.uniform(5, 16))
+    form = inward(inside, 1.5, rng.uniform(5, 16))
+    world.ground[window] -= form
+    world.old = {
+        "outline": old, "sign": -1, "volume_m3": float(form.sum() * CELL**2), "depth_m": float(form.max()),
+    }  # fmt: skip
     world.taken.append(old.buffer(5))
     sites(rng, world, old)
     if rng.uniform() < 0.6:
@@ -361,14 +370,19 @@ def write(folder: Path, name: str, survey: Survey, image: bool) -> None:
         file.write(data)
 
 
-def deliver(seed: int, folder: Path) -> World:
-    """Write two surveys, a lease and ``job.toml`` into a folder; every third scene has no orthomosaics."""
+def deliver(seed: int, folder: Path, single: bool = False) -> World:
+    """Write two surveys, or the later alone, a lease and ``job.toml`` into a folder.
+
+    Every third scene has no orthomosaics.
+    """
     rng = np.random.default_rng([seed, 20_26])
-    world = make_world(rng)
+    world = make_world(rng, gentle=single)
     colours, tint = palette(rng), np.clip(smooth_noise(rng, (SIDE, SIDE), 80), -2, 2)
     job = [f'[job]\nid = "other-{seed}"', '[lease]\nboundary = "lease.geojson"']
     for epoch, surface in enumerate(surfaces(rng, world)):
         survey = survey_of(rng, world, epoch, surface, colours, tint)
+        if single and not epoch:
+            continue
         write(folder, f"dem-{epoch}.tif", survey, False)
         lines = [f"[[survey]]\ndate = {2024 + epoch}-04-20", f'dem = "dem-{epoch}.tif"', 'height = "EGM2008"']
         if seed % 3:
@@ -430,7 +444,54 @@ def rows_of(seed: int) -> list[dict[str, Any]]:
     return rows
 
 
-def score(seed: int) -> dict[str, Any]:
+def bodies_of(seed: int) -> dict[str, Any]:
+    """The bodies that the later survey alone shows and what they are, as score_existing.py has them."""
+    from survey.blocks import Engine
+    from survey.pipelines.epochs import open_epochs
+    from survey.pipelines.existing.scan import scan
+    from survey.pipelines.inputs import open_inputs
+    from survey.pipelines.job import load_job
+    from survey.volumetrics.existing import Look
+
+    with tempfile.TemporaryDirectory(prefix="other-") as name:
+        world = deliver(seed, Path(name), True)
+        job = load_job(Path(name) / "job.toml")
+        with Engine(1) as engine, open_inputs(job) as inputs:
+            after = open_epochs(job, inputs)[0][-1]
+            found = scan(after.surface, Look(), engine, after.ortho, 40.0, 0.4)
+    wanted = standing(world)
+    bodies = []
+    for body in found.bodies:
+        here = translate(body.outline, -EAST, -NORTH)
+        overlaps = {
+            counts: max(
+                (
+                    here.intersection(s["outline"]).area / here.union(s["outline"]).area
+                    for s in those
+                    if s["sign"] == body.sign
+                ),
+                default=0.0,
+            )
+            for counts, those in ((True, wanted), (False, world.sites))
+        }
+        bodies.append(
+            {
+                "body": body, "iou": overlaps[True], "really": cause_in(world, body.outline),
+                "ignored": overlaps[False] > 0.1 and overlaps[False] > overlaps[True],
+            }
+        )  # fmt: skip
+    return {"index": seed, "family": "other", "bodies": bodies}
+
+
+def standing(world: World) -> list[dict[str, Any]]:
+    """What the later survey alone shows: pits and heaps of a metre, and the old pit with its deepening."""
+    old = world.old["outline"]
+    apart = [s for s in world.sites if s["depth_m"] >= 1.0 and not old.contains(s["outline"].centroid)]
+    within = [s["volume_m3"] for s in world.sites if old.contains(s["outline"].centroid)]
+    return [*apart, world.old | {"volume_m3": world.old["volume_m3"] + sum(within)}]
+
+
+def score(seed: int, single: bool = False) -> dict[str, Any]:
     """What became of each site of a scene, and what is reported where none is."""
     from pyproj import Transformer
     from score_sites import run_command
@@ -438,7 +499,7 @@ def score(seed: int) -> dict[str, Any]:
     there = Transformer.from_crs(4326, EPSG, always_xy=True)
     with tempfile.TemporaryDirectory(prefix="other-") as name:
         folder = Path(name)
-        world = deliver(seed, folder)
+        world = deliver(seed, folder, single)
         code, said = run_command("outside", folder / "job.toml", folder / "out", True, 600)
         run = folder / "out" / f"other-{seed}"
         if code not in (0, 1):
@@ -447,14 +508,14 @@ def score(seed: int) -> dict[str, Any]:
         dismissed = json.loads((run / "record.json").read_text())["dismissed"]
     found = []
     for f in features:
-        if not str(f["properties"]["status"]).startswith("changed"):
+        if not str(f["properties"]["status"]).startswith("existing" if single else "changed"):
             continue
         lon_lat = shapely.force_2d(shape(f["geometry"]))
         on_map = shapely.transform(lon_lat, lambda a: np.stack(there.transform(a[:, 0], a[:, 1]), axis=1))
         found.append((on_map.buffer(0), f["properties"]))
     used: set[int] = set()
     sites = []
-    for site in world.sites:
+    for site in standing(world) if single else world.sites:
         true = translate(site["outline"], EAST, NORTH)
         if true.area < 40:
             continue
@@ -506,11 +567,19 @@ def told(rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("what", choices=["score", "collect"])
+    parser.add_argument("what", choices=["score", "collect", "bodies"])
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int, help="one past the last")
+    parser.add_argument("--single", action="store_true", help="score what the later survey alone shows")
     parser.add_argument("--out", type=Path, required=True, help="what it holds of earlier runs is kept")
     given = parser.parse_args()
+    if given.what == "bodies":
+        given.out.mkdir(parents=True, exist_ok=True)
+        for seed in range(given.first, given.last):
+            path = given.out / f"other-{seed}.pickle"
+            if not path.exists():
+                path.write_bytes(pickle.dumps(bodies_of(seed)))
+        return
     if given.what == "collect":
         rows = pickle.loads(given.out.read_bytes()) if given.out.exists() else []
         done = {r["scene"] for r in rows}
@@ -523,7 +592,7 @@ def main() -> None:
     done = {r["seed"] for r in rows}
     for seed in range(given.first, given.last):
         if seed not in done:
-            rows.append(score(seed))
+            rows.append(score(seed, given.single))
             with given.out.open("a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
     for r in rows:
