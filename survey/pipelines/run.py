@@ -143,10 +143,10 @@ def _ground(
     """Between the surveys, or in the only one: ``excavation`` and ``outside``."""
     two = len(job.measured) > 1
     if "excavation" in job.tasks or ("outside" in job.tasks and two):
-        from survey.pipelines.change.compare import compare_into, comparison_record, draw
+        from survey.pipelines.change.compare import compared, comparison_record, draw
 
-        comparison = compare_into(folder, job, inputs, engine, options, progress)
-        record = comparison_record(job, inputs, comparison, "run", started, options)
+        with compared(folder, job, inputs, engine, options, progress) as comparison:
+            record = comparison_record(job, inputs, comparison, "run", started, options)
         parts.add(record, lambda f, r, p: draw(f, r, comparison, p))
     elif "outside" in job.tasks:
         from survey.pipelines.existing.find import draw_standing, one_survey

@@ -70,7 +70,7 @@ class BandPacker:
         steps = min(_PACKED_BY_BANDS, levels)
         self._tiles = _Tiles(_stream_names(path, range(steps)))
         self._rest = path.with_suffix(".rest").open("wb")
-        self._rests: list[tuple[int, int, int, int]] = []
+        self._rests: list[tuple[int, int, int, int, int]] = []
         above = self._keep if steps < levels else None
         self._levels = _chain(self._tiles, 0, steps, _Box(row, col, *band.shape), above)
 
@@ -80,6 +80,8 @@ class BandPacker:
     def close(self) -> None:
         self._tiles.close()
         self._rest.close()
+        # They lead back to this one: their room would wait for the collector of such circles.
+        self._levels.clear()
 
     def finish(self) -> None:
         """Call once, after the last piece."""
@@ -96,7 +98,7 @@ class BandPacker:
         self.path.write_text(json.dumps(said))
 
     def _keep(self, row: int, col: int, values: NDArray[np.float32]) -> None:
-        self._rests.append((row, col, *values.shape))
+        self._rests.append((row, col, *values.shape, self._rest.tell()))
         self._rest.write(np.ascontiguousarray(values).data)
 
 
@@ -181,18 +183,18 @@ def _pack_rest(
     tiles = _Tiles(streams)
     first = _PACKED_BY_BANDS
     chain = _chain(tiles, first, len(levels) - first, _Box(0, 0, *levels[first]), None)
-    pieces = sorted((row, col, k) for k, (_, s) in enumerate(said) for row, col, _, _ in s["rest"])
-    rests = [(p.with_suffix(".rest").open("rb"), iter(s["rest"])) for p, s in said]
+    rests = [p.with_suffix(".rest").open("rb") for p, _ in said]
     try:
-        # Of each band they were written from north to south.
-        for _, _, k in pieces:
-            stream, boxes = rests[k]
-            row, col, rows, cols = next(boxes)
-            values = np.frombuffer(stream.read(4 * rows * cols), np.float32)
+        # From north to south, so that few tiles are open at a time.
+        for row, col, rows, cols, at, k in sorted(
+            (*r, k) for k, (_, s) in enumerate(said) for r in s["rest"]
+        ):
+            rests[k].seek(at)
+            values = np.frombuffer(rests[k].read(4 * rows * cols), np.float32)
             chain[0].add(row, col, values.reshape(rows, cols))
     finally:
         tiles.close()
-        for stream, _ in rests:
+        for stream in rests:
             stream.close()
     if not all(level.whole for level in chain):
         raise ValueError("an overview of the raster was not filled")
@@ -246,14 +248,14 @@ class _Tiles:
 
 
 class _Level:
-    """Rows of tiles of one level, packed as each becomes whole, and handed on at half the size."""
+    """Tiles of one level, packed as each becomes whole, and handed on at half the size."""
 
     def __init__(self, tiles: _Tiles, level: int, box: _Box, above: Take | None) -> None:
         self._tiles, self._level, self._box, self._above = tiles, level, box, above
-        self._open: dict[int, tuple[NDArray[np.float32], int]] = {}
+        self._open: dict[tuple[int, int], tuple[NDArray[np.float32], int]] = {}
         # The pages of fresh memory cost more than what is done on them.
         self._free: list[NDArray[np.float32]] = []
-        self._half = np.empty((0, 0), np.float32)
+        self._half = np.empty(BLOCK * BLOCK // 4, np.float32)
         self._left = box.rows * box.cols
 
     @property
@@ -262,37 +264,34 @@ class _Level:
 
     def add(self, row: int, col: int, values: NDArray[np.float32]) -> None:
         box = self._box
-        end = row + values.shape[0]
-        for i in range(row // BLOCK, -(-end // BLOCK)):
-            top = max(i * BLOCK, box.row0)
-            rows = min((i + 1) * BLOCK, box.row0 + box.rows) - top
-            a, b = max(row, top), min(end, top + rows)
-            part = values[a - row : b - row]
-            held, got = self._open.get(i) or (self._room(rows), 0)
-            held[a - top : b - top, col - box.col0 : col - box.col0 + values.shape[1]] = part
-            self._open[i] = held, got + part.size
-            if got + part.size == held.size:
-                del self._open[i]
-                self._pack(i, top, held)
-                self._free.append(held)
+        end_row, end_col = row + values.shape[0], col + values.shape[1]
+        for i in range(row // BLOCK, -(-end_row // BLOCK)):
+            top, bottom = i * BLOCK, min((i + 1) * BLOCK, box.row0 + box.rows)
+            a, b = max(row, top), min(end_row, bottom)
+            for j in range(col // BLOCK, -(-end_col // BLOCK)):
+                left, right = j * BLOCK, min((j + 1) * BLOCK, box.col0 + box.cols)
+                c, d = max(col, left), min(end_col, right)
+                room, got = self._open.pop((i, j), None) or (self._room(), 0)
+                held = room[: (bottom - top) * (right - left)].reshape(bottom - top, right - left)
+                held[a - top : b - top, c - left : d - left] = values[a - row : b - row, c - col : d - col]
+                got += (b - a) * (d - c)
+                if got < held.size:
+                    self._open[i, j] = room, got
+                else:
+                    self._pack(i, j, held)
+                    self._free.append(room)
 
-    def _room(self, rows: int) -> NDArray[np.float32]:
-        if self._free and self._free[-1].shape[0] == rows:
-            return self._free.pop()
-        self._free.clear()
-        return np.empty((rows, self._box.cols), np.float32)
+    def _room(self) -> NDArray[np.float32]:
+        return self._free.pop() if self._free else np.empty(BLOCK * BLOCK, np.float32)
 
-    def _pack(self, i: int, top: int, held: NDArray[np.float32]) -> None:
+    def _pack(self, i: int, j: int, held: NDArray[np.float32]) -> None:
         self._left -= held.size
-        box = self._box
-        for left in range(0, box.cols, BLOCK):
-            self._tiles.add(self._level, i, (box.col0 + left) // BLOCK, held[:, left : left + BLOCK])
+        self._tiles.add(self._level, i, j, held)
         if self._above is not None:
-            shape = -(-held.shape[0] // 2), -(-held.shape[1] // 2)
-            if self._half.shape != shape:
-                self._half = np.empty(shape, np.float32)
-            _halve(held, self._half)
-            self._above(top // 2, box.col0 // 2, self._half)
+            rows, cols = -(-held.shape[0] // 2), -(-held.shape[1] // 2)
+            half = self._half[: rows * cols].reshape(rows, cols)
+            _halve(held, half)
+            self._above(i * BLOCK // 2, j * BLOCK // 2, half)
 
 
 def _chain(tiles: _Tiles, first: int, count: int, box: _Box, last: Take | None) -> list[_Level]:

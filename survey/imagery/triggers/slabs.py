@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import threading
 from collections import OrderedDict
 
@@ -11,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.errors import InputRefused
+from survey.heap import give_back
 from survey.rasters.describe import DAMAGED
 from survey.rasters.handles import Pin, dataset
 
@@ -66,9 +65,7 @@ class _Slabs:
         with self._lock:
             self._kept.clear()
             self._held = 0
-        # The C library would keep it for later; where it is another one, it keeps it.
-        with contextlib.suppress(AttributeError, OSError, TypeError):
-            ctypes.CDLL(None).malloc_trim(0)
+        give_back()
 
 
 def _top(key: Key) -> int:

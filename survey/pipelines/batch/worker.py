@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from survey.blocks import resident_bytes
+from survey.heap import give_back
 from survey.pipelines.commands import Terminated, breaches, explained
 from survey.pipelines.progress import NullProgress
 from survey.pipelines.scratch import own_part, remove_own_part
@@ -101,7 +102,9 @@ def serve(pipe: Connection, parent: int, command: str, where: tuple[str, str], v
     try:
         while (order := pipe.recv()) is not None:
             outcome = _do(order, command, where, pipe.send)
-            _give_back()
+            # A large job must not make all later ones large.
+            gc.collect()
+            give_back()
             pipe.send(replace(outcome, resident_bytes=resident_bytes()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
@@ -158,13 +161,6 @@ def _identity(path: os.PathLike[str]) -> tuple[int, int] | None:
     except OSError:
         return None
     return seen.st_dev, seen.st_ino
-
-
-def _give_back() -> None:
-    """Return to the system what the allocator keeps: a large job must not make all later ones large."""
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _terminated(number: int, frame: object) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,28 +111,35 @@ def run_comparison(job: Job, options: Options, progress: Progress, command: str)
     ):
         if folder.up_to_date is not None:
             return from_json(folder.up_to_date)
-        comparison = compare_into(folder, job, inputs, engine, options, progress)
-        record = comparison_record(job, inputs, comparison, command, started, options)
-        record = draw(folder, record, comparison, progress, detail=options.detailed(command))
+        with compared(folder, job, inputs, engine, options, progress) as comparison:
+            record = comparison_record(job, inputs, comparison, command, started, options)
+            record = draw(folder, record, comparison, progress, detail=options.detailed(command))
         return finish(folder, record, job, options, progress)
 
 
-def compare_into(
+@contextmanager
+def compared(
     folder: RunFolder, job: Job, inputs: Inputs, engine: Engine, options: Options, progress: Progress
-) -> Comparison:
-    """Compare the surveys, and write ``change.tif`` unless it was asked to be left out."""
-    parts = None
-    if options.change:
-        parts = folder.path("change-parts/x").parent
-        parts.mkdir(parents=True, exist_ok=True)
-    comparison = compare(job, inputs, engine, parts, options.tile)
-    if parts is not None:
-        from survey.pipelines.change.raster import assemble
+) -> Iterator[Comparison]:
+    """Compare the surveys, and write ``change.tif`` unless it was asked to be left out.
 
-        progress.stage("writing change.tif")
-        grid = comparison.pairs[-1].measurement.job
-        assemble(parts, grid, folder.path("change.tif"))
-    return comparison
+    The file is put together beside whatever is done with the comparison, and stands when the context ends.
+    """
+    if not options.change:
+        yield compare(job, inputs, engine, None, options.tile)
+        return
+    from survey.pipelines.change.raster import assemble
+
+    parts = folder.path("change-parts/x").parent
+    parts.mkdir(parents=True, exist_ok=True)
+    comparison = compare(job, inputs, engine, parts, options.tile)
+    progress.stage("writing change.tif")
+    with ThreadPoolExecutor(1) as beside:
+        written = beside.submit(
+            assemble, parts, comparison.pairs[-1].measurement.job, folder.path("change.tif")
+        )
+        yield comparison
+        written.result()
 
 
 def compare(

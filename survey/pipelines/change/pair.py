@@ -26,6 +26,7 @@ from survey.dem.noise import Noise, measure_noise
 from survey.dem.sampling import load, windows
 from survey.errors import InputRefused
 from survey.grid import Bounds, Grid
+from survey.heap import give_back
 from survey.pipelines.layers import FIXED, LayerSet
 from survey.pipelines.memory import WIDEST, cut_for
 from survey.rasters.cog import UNIT
@@ -204,6 +205,7 @@ def measure_pair(
         drawing_block(job),
     )
     results = _sweep(plan, engine, tile, change_parts)
+    give_back()
     totals = results[0].totals
     for r in results[1:]:
         totals = totals + r.totals
