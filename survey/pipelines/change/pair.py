@@ -205,7 +205,6 @@ def measure_pair(
         drawing_block(job),
     )
     results = _sweep(plan, engine, tile, change_parts)
-    give_back()
     totals = results[0].totals
     for r in results[1:]:
         totals = totals + r.totals
@@ -215,6 +214,10 @@ def measure_pair(
         layers=len(layers.names),
         slabs=max(0, edges.size - 1),
     )
+    coarse = tuple(r.coarse for r in results if r.coarse is not None)
+    # Drawing comes next, and needs as much again.
+    del results
+    give_back()
     regions = absorb(regions, 2 * radius, settings.min_area_m2)
     regions = regions.keep((regions.deep_m >= said["certain_m"]) | (regions.area_m2 >= settings.min_area_m2))
     areas = regions.node_areas(nodes)
@@ -252,7 +255,7 @@ def measure_pair(
         correlated,
         range_m,
         systematic,
-        tuple(r.coarse for r in results if r.coarse is not None),
+        coarse,
     )
 
 
