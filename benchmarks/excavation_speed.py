@@ -31,7 +31,7 @@ from pathlib import Path
 TILE = 512
 
 
-def make_rasters(folder: Path, cells: int, waves_m: float, cell_m: float = 0.1) -> None:
+def make_rasters(folder: Path, cells: int, waves_m: float = 0.0, cell_m: float = 0.1) -> None:
     """Write before.tif, after.tif (shifted by a third of a cell), coarse.tif, lease.geojson and job files."""
     import numpy as np
     import rasterio
