@@ -2,7 +2,7 @@
 
     python benchmarks/score_existing.py --scenes 64 --seed 7             candidates of each scene, scored
     python benchmarks/score_existing.py --scenes 200 --seed 5 --fit      weights for existing_tell.py
-    python benchmarks/score_existing.py … --fit --also existing-rows     with the bodies of other_ground.py
+    python benchmarks/score_existing.py … --fit --also existing-rows     with bodies of score_other_ground.py
 
 The scenes are those of scenes.py (only the later survey is looked at). ``score_sites.py --single`` scores the
 whole command; this looks at the finding and the confidence alone: sites of at least 40 m² and 1 m must be
@@ -263,7 +263,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("existing-rows"))
     parser.add_argument("--pool", type=int, default=2)
     parser.add_argument("--fit", action="store_true")
-    parser.add_argument("--also", type=Path, help="fit on these too: rows of other_ground.py bodies")
+    parser.add_argument("--also", type=Path, help="fit on these too: rows of score_other_ground.py bodies")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(given.pool) as pool:
