@@ -183,6 +183,7 @@ def scene(seed: tuple[int, int], folder: Path) -> list[Scored]:
     from survey.pipelines.job import load_job
     from survey.pipelines.options import Options
     from survey.pipelines.progress import NullProgress
+    from survey.pipelines.runs import Run
 
     rng = np.random.default_rng(seed)
     cell, n = 0.5, CELLS
@@ -215,7 +216,7 @@ def scene(seed: tuple[int, int], folder: Path) -> list[Scored]:
     progress = NullProgress()
     job = load_job(folder / "job.toml")
     with Engine(1, None, progress) as engine, open_inputs(job, threads=1) as inputs:
-        made = assess(job, inputs, engine, progress, datetime.now(UTC), Options())
+        made = assess(Run("assess", job, Options(), progress, engine, inputs, datetime.now(UTC)))
     out = []
     for a, _ in made.assessed:
         family, truth = truths[a.id]

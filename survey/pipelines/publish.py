@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from survey.grid import Grid
 from survey.pipelines.drawing.draw import derive
-from survey.pipelines.drawing.inputs import DrawingOptions, Epoch, LeaseShape, NamedShape, Shapes
+from survey.pipelines.drawing.inputs import DrawingOptions, Epoch, NamedShape, Shapes
 from survey.pipelines.runs import settled, write_record
 from survey.record import Finding, Record, Site, canonical
 from survey.volumetrics.coarse_sums import means
@@ -67,21 +67,12 @@ def draw_comparison(
         grid=grid,
         after=Epoch(dates[1], HeldHeights(after), orthos[1], (a.east_m, a.north_m)),
         before=Epoch(dates[0], HeldHeights(before), orthos[0]),
-        shapes=Shapes(
-            lease=LeaseShape(
-                lease.polygon,
-                lease.lease_id,
-                lease.sigma_m,
-                [
-                    {"name": p.name, "east": p.east, "north": p.north, "lon": p.lon, "lat": p.lat}
-                    for p in lease.pillars
-                ],
-            ),
-            zones={"lease": m.zones.lease, "buffer": m.zones.buffer},
-            other_leases=[NamedShape(o.lease_id, "other lease", o.polygon) for o in m.zones.others],
-            polygons=[NamedShape(name, "polygon", shape) for name, shape in polygons],
+        shapes=Shapes.around(
+            lease,
+            m.zones,
             sites=found.sites,
             dismissed=found.dismissed,
+            polygons=[NamedShape(name, "polygon", shape) for name, shape in polygons],
         ),
         level_m=m.level_m,
         findings=record.findings,

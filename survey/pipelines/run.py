@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from survey.errors import InputRefused, SurveyError
-from survey.pipelines.runs import engine_for, run_folder
+from survey.pipelines.runs import Run, engine_for, run_folder
 from survey.record import Note, Record, Source, from_json
 
 if TYPE_CHECKING:
@@ -78,18 +78,19 @@ def run_run(job: Job, options: Options, progress: Progress) -> Record:
         with run_folder(job, options, "run", pairs, inputs.unchanged) as folder:
             if folder.up_to_date is not None:
                 return from_json(folder.up_to_date)
+            run = Run("run", job, options, progress, engine, inputs, started)
             parts = Parts()
             try:
-                _ground(parts, folder, job, inputs, engine, options, progress, started)
-                _assess(parts, job, inputs, engine, options, progress, started)
+                _ground(parts, folder, run)
+                _assess(parts, run)
             except InputRefused as error:
                 raise _with_hint(error, job) from error
             if filing is not None:
-                _check(parts, filing, engine, options, progress, started)
+                _check(parts, filing, run)
             if watched is not None:
                 from survey.pipelines.triggers.run import watch_into
 
-                parts.add(watch_into(folder, job, inputs, watched, engine, options, progress, started))
+                parts.add(watch_into(folder, run, watched))
             record = merged(parts.records, started)
             for draw in ([] if parts.lead is None else [parts.lead]) + parts.more:
                 record = draw(folder, record, progress)
@@ -130,46 +131,31 @@ def _with_hint(error: InputRefused, job: Job) -> SurveyError:
 
 
 # -- tasks -------------------------------------------------------------------------------------------------
-def _ground(
-    parts: Parts,
-    folder: RunFolder,
-    job: Job,
-    inputs: Inputs,
-    engine: Engine,
-    options: Options,
-    progress: Progress,
-    started: datetime,
-) -> None:
+def _ground(parts: Parts, folder: RunFolder, run: Run) -> None:
     """Between the surveys, or in the only one: ``excavation`` and ``outside``."""
+    job = run.job
     two = len(job.measured) > 1
     if "excavation" in job.tasks or ("outside" in job.tasks and two):
-        from survey.pipelines.change.compare import compared, comparison_record, draw
+        from survey.pipelines.change.compare import compared, draw
+        from survey.pipelines.change.record import comparison_record
 
-        with compared(folder, job, inputs, engine, options, progress) as comparison:
-            record = comparison_record(job, inputs, comparison, "run", started, options)
+        with compared(folder, run) as comparison:
+            record = comparison_record(run, comparison)
         parts.add(record, lambda f, r, p: draw(f, r, comparison, p))
     elif "outside" in job.tasks:
-        from survey.pipelines.existing.find import draw_standing, one_survey
+        from survey.pipelines.existing.run import draw_standing, one_survey
 
-        standing = one_survey(job, inputs, engine, started, options, progress)
+        standing = one_survey(run)
         parts.add(standing.record, lambda f, r, p: draw_standing(f, r, standing, p))
 
 
-def _assess(
-    parts: Parts,
-    job: Job,
-    inputs: Inputs,
-    engine: Engine,
-    options: Options,
-    progress: Progress,
-    started: datetime,
-) -> None:
-    if "assess" not in job.tasks:
+def _assess(parts: Parts, run: Run) -> None:
+    if "assess" not in run.job.tasks:
         return
     from survey.pipelines.assess.publish import add_assessments, draw_assessments
     from survey.pipelines.assess.run import assess
 
-    drawn = assess(job, inputs, engine, progress, started, options)
+    drawn = assess(run)
 
     def beside(folder: RunFolder, record: Record, progress: Progress) -> Record:
         add_assessments(folder, drawn, progress)
@@ -178,14 +164,13 @@ def _assess(
     parts.add(drawn.record, lambda f, r, p: draw_assessments(f, r, drawn, p), beside)
 
 
-def _check(
-    parts: Parts, filing: Filing, engine: Engine, options: Options, progress: Progress, started: datetime
-) -> None:
+def _check(parts: Parts, filing: Filing, run: Run) -> None:
     from survey.pipelines.check.run import check, make_record
     from survey.pipelines.check.submission import draw_findings
 
-    progress.stage("judging the filing")
-    submission = check(filing, engine, options.on)
+    options = run.options
+    run.progress.stage("judging the filing")
+    submission = check(filing, run.engine, options.on)
 
     def beside(folder: RunFolder, record: Record, progress: Progress) -> Record:
         from survey.report.submission import render_html, render_pdf
@@ -200,7 +185,7 @@ def _check(
             folder.write_bytes("submission.pdf", render_pdf(here, record))
         return record
 
-    parts.records.append(make_record(submission, started, options))
+    parts.records.append(make_record(submission, run.started, options))
     parts.more.append(beside)
 
 

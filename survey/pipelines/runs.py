@@ -1,10 +1,8 @@
-"""What every pipeline does around its work: digest, folder, record.
+"""What every pipeline does around its work: engine, inputs, digest, folder, record.
 
-with run_folder(job, options, "excavation", inputs) as folder:
-    if folder.up_to_date is not None:
-        return from_json(folder.up_to_date)
-    …
-    return write_record(folder, record)
+def work(run: Run, folder: RunFolder) -> Record: ...
+
+return run_in_folder("excavation", job, options, progress, work)
 """
 
 from __future__ import annotations
@@ -13,7 +11,8 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +24,58 @@ CLOCK_SLACK_S = 120.0
 
 if TYPE_CHECKING:
     from survey.blocks import Engine
+    from survey.pipelines.inputs import Inputs
     from survey.pipelines.job import Job
     from survey.pipelines.options import Options
     from survey.pipelines.progress import Progress
     from survey.record import Clock, Record
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command on one job: what each of its steps is given."""
+
+    command: str
+    job: Job
+    options: Options
+    progress: Progress
+    engine: Engine
+    inputs: Inputs
+    started: datetime
+
+
+def run_in_folder(
+    command: str,
+    job: Job,
+    options: Options,
+    progress: Progress,
+    work: Callable[[Run, RunFolder], Record],
+) -> Record:
+    """Open the job's files, do the work, and leave a whole run folder or none.
+
+    ``work`` writes what it draws into the folder and returns the record; the reports that were asked for and
+    ``record.json`` are written after it.
+
+    Raises
+    ------
+    SurveyError
+        An input cannot be used; nothing is left behind.
+    """
+    from survey.pipelines.inputs import open_inputs
+    from survey.pipelines.publish import finish
+    from survey.record import from_json
+
+    started = datetime.now(UTC)
+    progress.stage("reading the job's files")
+    with (
+        engine_for(options, progress) as engine,
+        open_inputs(job, threads=engine.threads) as inputs,
+        run_folder(job, options, command, inputs.digest_inputs(), inputs.unchanged) as folder,
+    ):
+        if folder.up_to_date is not None:
+            return from_json(folder.up_to_date)
+        run = Run(command, job, options, progress, engine, inputs, started)
+        return finish(folder, work(run, folder), job, options, progress)
 
 
 def engine_for(options: Options, progress: Progress | None = None) -> Engine:

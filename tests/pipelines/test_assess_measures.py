@@ -30,6 +30,7 @@ from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress
+from survey.pipelines.runs import Run
 
 VOID = frustum_m3(PIT[2], PIT[3])
 BULK = frustum_m3(HEAP[2], HEAP[3])
@@ -41,7 +42,7 @@ def measured(path):
     job.require("assess")
     progress = NullProgress()
     with Engine(1, None, progress) as engine, open_inputs(job, threads=1) as inputs:
-        drawn = assess(job, inputs, engine, progress, datetime.now(UTC), Options())
+        drawn = assess(Run("assess", job, Options(), progress, engine, inputs, datetime.now(UTC)))
     return {a.id: a for a, _ in drawn.assessed}, drawn.record
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,19 +12,16 @@ from survey.errors import InputRefused
 from survey.grid import Bounds, Grid
 from survey.pipelines.assess.measure import METHODS
 from survey.pipelines.assess.parts import (
-    doubt_parts,
+    NO_SPLIT,
+    body_fields,
+    crs_name,
     fee_part,
     form_part,
-    lon_lat_of,
-    materials_of,
-    place_part,
     places,
-    vertices,
-    volume_fields,
-    worth_part,
+    split_fields,
 )
 from survey.pipelines.assess.points import ASSUMED_SIGMA_M, PointsFile, read_points
-from survey.record import Note
+from survey.record import Note, Record
 from survey.record_assess import Assessment, BaseSurface, Profile
 from survey.volumetrics.points.between import over_function
 from survey.volumetrics.points.site import build_site
@@ -38,11 +34,9 @@ if TYPE_CHECKING:
 
     from survey.boundary.lease import Lease
     from survey.pipelines.assess.run import Drawn
-    from survey.pipelines.inputs import Inputs
     from survey.pipelines.job import Job
     from survey.pipelines.job.assess import Assess
-    from survey.pipelines.options import Options
-    from survey.pipelines.progress import Progress
+    from survey.pipelines.runs import Run
 
 _ACROSS = 420  # cells of a drawing grid over a site's longer side
 _FROM_POINTS = {"auto", "tin", "plane", "trend", "mean", "lowest", "level"}
@@ -62,9 +56,7 @@ class Gridded:
         return self.surface[r : r + piece.height, c : c + piece.width].astype(np.float32)
 
 
-def assess_points(
-    job: Job, ask: Assess, inputs: Inputs, progress: Progress, started: datetime, options: Options
-) -> Drawn:
+def assess_points(run: Run, ask: Assess) -> Drawn:
     """Measure every site of the file.
 
     Raises
@@ -73,10 +65,12 @@ def assess_points(
         The file cannot be read as points, or a site cannot be measured from them.
     """
     from survey.boundary.zones import make_zones
-    from survey.pipelines.assess.record import base_record, lease_part, site_of
+    from survey.pipelines.assess.record import site_of
     from survey.pipelines.assess.run import Drawn
     from survey.pipelines.epochs import open_lease
+    from survey.pipelines.record_head import lease_part, record_head
 
+    job, inputs, progress = run.job, run.inputs, run.progress
     assert ask.points is not None
     if ask.base not in _FROM_POINTS:
         raise InputRefused(
@@ -87,7 +81,7 @@ def assess_points(
     file = read_points(
         inputs.path(ask.points), crs=ask.points_crs, sigma_m=ask.points_sigma_m, name=ask.points
     )
-    inputs.described[ask.points] = {"crs": _name(file.crs_wkt), "detail": {"notes": list(file.remarks)}}
+    inputs.described[ask.points] = {"crs": crs_name(file.crs_wkt), "detail": {"notes": list(file.remarks)}}
     lease = open_lease(job, inputs, file.crs_wkt) if job.lease is not None else None
     progress.stage("measuring sites", len(file.sites))
     made: list[tuple[str, PointVolume]] = []
@@ -115,16 +109,14 @@ def assess_points(
                 f"{100 * ASSUMED_SIGMA_M:.0f} cm (1 σ) in height was assumed.",
             )
         )
-    record = base_record(
-        job,
-        inputs,
-        started,
-        options,
+    record = Record(
+        **record_head(run.command, job, inputs, run.started),
         surveys=[{"date": None if date is None else date.isoformat(), "kind": "ground", "file": ask.points}],
         lease=lease_part(lease),
         sites=[site_of(a, None) for a, _ in assessed],
         assessments=[a.model_dump() for a, _ in assessed],
         notes=notes,
+        settings={"options": run.options.public()},
     )
     return Drawn(record, assessed, None, [], lease, zones, tuple(grids))
 
@@ -137,14 +129,6 @@ def _refuse_overlaps(made: list[tuple[str, PointVolume]]) -> None:
                     f"the sites {other!r} and {name!r} overlap: their ground would be counted twice",
                     mend="Assess them one by one, or correct the outlines.",
                 )
-
-
-def _name(wkt: str) -> str:
-    from pyproj import CRS
-
-    crs = CRS.from_user_input(wkt)
-    code = crs.to_epsg()
-    return crs.name if code is None else f"EPSG:{code} ({crs.name})"
 
 
 def gridded(v: PointVolume, crs_wkt: str) -> Gridded:
@@ -188,43 +172,23 @@ def _assessment(
     date: Any,
 ) -> Assessment:
     made = volumes(v.amount, v.doubts)
-    pit = v.amount.pit
-    lon, lat = lon_lat_of(v.polygon, file.crs_wkt)
-    deepest = v.deepest
+    own = made.cut if v.amount.pit else made.fill
     return Assessment(
         id=name,
-        kind="pit" if pit else "stock",
         target="points",
-        crs=_name(file.crs_wkt),
         survey_date=None if date is None else date.isoformat(),
         earlier_date=None,
-        area_m2=v.amount.area_m2,
-        measured_m2=v.amount.measured_m2,
-        missing_m2=v.amount.missing_m2,
-        perimeter_m=float(v.polygon.length),
-        **volume_fields(made, pit),
-        least_depth_m=v.amount.least_m,
-        mean_depth_m=v.amount.mean_m,
-        greatest_depth_m=v.amount.greatest_m,
-        deepest_east_m=None if deepest is None else deepest[0],
-        deepest_north_m=None if deepest is None else deepest[1],
-        lon=lon,
-        lat=lat,
-        lease_id=None if lease is None else lease.lease_id,
+        **body_fields(v.polygon, file.crs_wkt, v.amount, made, v.deepest, lease, job, ask),
         other_lease=None,
-        **_zones(v, zones, (made.cut if pit else made.fill).value),
-        **place_part(v.polygon, lease),
+        **_zones(v, zones, own.value),
         base=BaseSurface(
             method=v.base,
             asked=ask.base,
             source="measured points" if v.base != "given level" else "given",
             sigma_m3=next((d.sigma_m3 for d in v.doubts if d.name == "base"), 0.0),
         ),
-        doubts=doubt_parts(made),
         counted=[],
-        vertices=vertices(v.polygon, file.crs_wkt),
         sections=_sections(v, g),
-        worth=worth_part(made.cut if pit else made.fill, materials_of(job, ask, pit), ask),
         fee=None if date is None else fee_part(job, ask, date),
         measure_more=places([(a.east, a.north, a.why) for a in v.advice], file.crs_wkt),
         form=form_part(job, ask, date),
@@ -234,9 +198,8 @@ def _assessment(
 
 def _zones(v: PointVolume, zones: Any, own: float) -> dict[str, Any]:
     """The volume's split by zones: the triangles cut by the zones' outlines."""
-    names = ("lease_volume_m3", "buffer_volume_m3", "beyond_volume_m3", "unsure_volume_m3")
     if zones is None:
-        return {"zone": None, **dict.fromkeys(names)}
+        return NO_SPLIT
     up, down, _ = over_function(v.surface, v.base_at)
     total = down if v.amount.pit else up
 
@@ -247,21 +210,11 @@ def _zones(v: PointVolume, zones: Any, own: float) -> dict[str, Any]:
         fill, cut, _ = over_function(clipped, v.base_at)
         return (cut if v.amount.pit else fill) / total * own
 
-    lease = part(zones.lease)
-    buffer = max(part(zones.reach) - lease, 0.0)
-    beyond = max(own - lease - buffer, 0.0)
-    split = {"lease": lease, "buffer": buffer, "beyond": beyond}
     unsure = 0.0
     if zones.unsure_m:
         outer, core = part(zones.lease.buffer(zones.unsure_m)), part(zones.lease.buffer(-zones.unsure_m))
         unsure = max(outer - core, 0.0)
-    return {
-        "zone": max(split, key=lambda name: split[name]),
-        "lease_volume_m3": lease,
-        "buffer_volume_m3": buffer,
-        "beyond_volume_m3": beyond,
-        "unsure_volume_m3": unsure,
-    }
+    return split_fields(part(zones.lease), part(zones.reach), own, unsure)
 
 
 def _sections(v: PointVolume, g: Gridded) -> list[Profile]:

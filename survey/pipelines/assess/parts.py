@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from survey.pipelines.job import Job
     from survey.pipelines.job.assess import Assess
     from survey.quantity import Measured as Quantity
-    from survey.volumetrics.stock import Volumes
+    from survey.volumetrics.stock import Amount, Volumes
 
 _FEE_CLAUSE = "rajasthan.91.2.fee"
 _PROFILE_M = 0.02  # heights of a section are thinned to within this
@@ -97,6 +97,72 @@ def profile_of(line: Any, why: str, over: Any, under: Any) -> Profile:
 
 def number(value: float) -> float | None:
     return None if not math.isfinite(value) else float(value)
+
+
+# -- what any body has -----------------------------------------------------------------------------------
+def body_fields(
+    polygon: Any,
+    crs_wkt: str,
+    amount: Amount,
+    made: Volumes,
+    deepest: tuple[float, ...] | None,
+    lease: Lease | None,
+    job: Job,
+    ask: Assess,
+) -> dict[str, Any]:
+    """The fields of ``Assessment`` that do not ask how the body was measured, by a survey or by points."""
+    lon, lat = lon_lat_of(polygon, crs_wkt)
+    own = made.cut if amount.pit else made.fill
+    return {
+        "kind": "pit" if amount.pit else "stock",
+        "crs": crs_name(crs_wkt),
+        "area_m2": amount.area_m2,
+        "measured_m2": amount.measured_m2,
+        "missing_m2": amount.missing_m2,
+        "perimeter_m": float(polygon.length),
+        **volume_fields(made, amount.pit),
+        "least_depth_m": amount.least_m,
+        "mean_depth_m": amount.mean_m,
+        "greatest_depth_m": amount.greatest_m,
+        "deepest_east_m": None if deepest is None else deepest[0],
+        "deepest_north_m": None if deepest is None else deepest[1],
+        "lon": lon,
+        "lat": lat,
+        "lease_id": None if lease is None else lease.lease_id,
+        **place_part(polygon, lease),
+        "doubts": doubt_parts(made),
+        "vertices": vertices(polygon, crs_wkt),
+        "worth": worth_part(own, materials_of(job, ask, amount.pit), ask),
+    }
+
+
+def crs_name(wkt: str) -> str:
+    """The reference system as a sheet prints it: code and name, or the name alone."""
+    from pyproj import CRS
+
+    crs = CRS.from_user_input(wkt)
+    code = crs.to_epsg()
+    return crs.name if code is None else f"EPSG:{code} ({crs.name})"
+
+
+def split_fields(lease_m3: float, reach_m3: float, own_m3: float, unsure_m3: float) -> dict[str, Any]:
+    """A volume across the boundary and the 100 m line; ``reach_m3``: the part on lease and buffer together.
+
+    ``zone`` is the one that holds most of it.
+    """
+    buffer = max(reach_m3 - lease_m3, 0.0)
+    split = {"lease": lease_m3, "buffer": buffer, "beyond": max(own_m3 - lease_m3 - buffer, 0.0)}
+    return {
+        "zone": max(split, key=lambda name: split[name]),
+        **{f"{name}_volume_m3": value for name, value in split.items()},
+        "unsure_volume_m3": unsure_m3,
+    }
+
+
+NO_SPLIT: dict[str, Any] = dict.fromkeys(
+    ("zone", "lease_volume_m3", "buffer_volume_m3", "beyond_volume_m3", "unsure_volume_m3")
+)
+"""No lease is known: nothing can be split."""
 
 
 # -- base and doubt --------------------------------------------------------------------------------------

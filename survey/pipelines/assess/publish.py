@@ -13,7 +13,7 @@ from survey.dem.coarse import block_mean, block_size, coarsened
 from survey.grid import Bounds, Grid
 from survey.pipelines.assess.from_points import Gridded
 from survey.pipelines.drawing.draw import derive
-from survey.pipelines.drawing.inputs import Epoch, LeaseShape, NamedShape, Shapes
+from survey.pipelines.drawing.inputs import Epoch, Shapes
 from survey.pipelines.publish import HeldHeights, sites_geojson, write_findings
 from survey.record import Record
 from survey.report.gpkg import Layer, add_layers
@@ -178,20 +178,7 @@ def shapes_of(drawn: Drawn, sites: Sequence[tuple[Any, Any]]) -> Shapes:
     lease, zones = drawn.lease, drawn.zones
     if lease is None or zones is None:
         return Shapes(sites=sites)
-    return Shapes(
-        lease=LeaseShape(
-            lease.polygon,
-            lease.lease_id,
-            lease.sigma_m,
-            [
-                {"name": p.name, "east": p.east, "north": p.north, "lon": p.lon, "lat": p.lat}
-                for p in lease.pillars
-            ],
-        ),
-        zones={"lease": zones.lease, "buffer": zones.buffer},
-        other_leases=[NamedShape(o.lease_id, "other lease", o.polygon) for o in zones.others],
-        sites=sites,
-    )
+    return Shapes.around(lease, zones, sites=sites)
 
 
 def corner_layers(assessed: Sequence[tuple[Assessment, Any]]) -> list[Layer]:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from survey.pipelines.assess.measure import EARLIER
 from survey.pipelines.assess.surveyed import Surveyed
 from survey.pipelines.epochs import survey_part
-from survey.pipelines.inputs import Inputs
-from survey.pipelines.software import software
-from survey.record import Clock, Note, Record, Site, SiteStatus
+from survey.pipelines.record_head import lease_part, record_head
+from survey.record import Record, Site, SiteStatus
 from survey.record_assess import Assessment
 
 if TYPE_CHECKING:
     from survey.boundary.lease import Lease
-    from survey.pipelines.job import Job
-    from survey.pipelines.options import Options
+    from survey.pipelines.runs import Run
 
 CHANGED: SiteStatus = "changed between the surveys"
 EXISTING: SiteStatus = "existing: seen in one survey, undated"
@@ -62,63 +58,27 @@ def site_of(a: Assessment, found: Site | None) -> Site:
 
 
 def record_of(
-    job: Job,
-    inputs: Inputs,
+    run: Run,
     surveyed: Surveyed,
     lease: Lease | None,
     assessed: Sequence[tuple[Assessment, Any]],
     sites: Sequence[Site],
-    started: datetime,
-    options: Options,
 ) -> Record:
     """The whole record: surveys, alignment, outlines as sites and as assessments, and what was noted."""
-    from survey.pipelines.record_parts import alignment_part, error_part, grid_part
+    from survey.pipelines.record_parts import alignment_part, error_part, grid_part, notes_of
 
     grid, m = surveyed.grid, surveyed.pair
     by_id = {s.id: s for s in sites}
-    notes = [Note(code=n.code, message=n.message, severity=n.severity) for n in surveyed.notes]
-    if m is not None:
-        notes += [Note(code=n.code, message=n.message, severity=n.severity) for n in m.notes]
     epochs = [o for o in (surveyed.before, surveyed.after) if o is not None and o.bare_ground != "given"]
-    return base_record(
-        job,
-        inputs,
-        started,
-        options,
-        surveys=[survey_part(o, job) for o in epochs],
+    return Record(
+        **record_head(run.command, run.job, run.inputs, run.started),
+        surveys=[survey_part(o, run.job) for o in epochs],
         grid=grid_part(grid),
         lease=lease_part(lease),
         alignment=None if m is None else alignment_part(m),
         error=None if m is None else error_part(m),
         sites=[site_of(a, by_id.get(a.id)) for a, _ in assessed],
         assessments=[a.model_dump() for a, _ in assessed],
-        notes=notes,
-    )
-
-
-def lease_part(lease: Lease | None) -> dict[str, Any] | None:
-    """The lease as a record names it."""
-    if lease is None:
-        return None
-    return {
-        "lease_id": lease.lease_id,
-        "name": lease.name,
-        "area_ha": lease.area_ha,
-        "boundary_sigma_m": lease.sigma_m,
-        "pillars": [asdict(p) for p in lease.pillars],
-    }
-
-
-def base_record(job: Job, inputs: Inputs, started: datetime, options: Options, **parts: Any) -> Record:
-    """The fields that every assessment's record has."""
-    finished = datetime.now(UTC)
-    return Record(
-        command="assess",
-        job=job.public() | {"id": job.id, "digest": job.digest()},
-        mine=job.mine.model_dump(mode="json", exclude_none=True),
-        clock=Clock(started=started, finished=finished, seconds=(finished - started).total_seconds()),
-        software=software(),
-        sources=inputs.sources(),
-        settings={"options": options.public()},
-        **parts,
+        notes=notes_of([*surveyed.notes, *(() if m is None else m.notes)]),
+        settings={"options": run.options.public()},
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from survey.pipelines.assess.assessment import assessment_of
@@ -11,18 +10,14 @@ from survey.pipelines.assess.measure import Measured
 from survey.pipelines.assess.outline import measured_outline, wish_of
 from survey.pipelines.assess.record import record_of
 from survey.pipelines.assess.surveyed import Surveyed, surveyed_of
-from survey.pipelines.assess.targets import (
-    settle_overlaps,
-    without_repeats,
-)
-from survey.pipelines.inputs import Inputs, open_inputs
-from survey.pipelines.runs import engine_for, run_folder
-from survey.record import Record, from_json
+from survey.pipelines.assess.targets import settle_overlaps, without_repeats
+from survey.pipelines.runs import Run, run_in_folder
+from survey.record import Record
 from survey.record_assess import Assessment
 from survey.remark import Remark
 
 if TYPE_CHECKING:
-    from survey.blocks import Engine
+    from survey.archive import RunFolder
     from survey.boundary.lease import Lease
     from survey.boundary.zones import Zones
     from survey.pipelines.assess.from_points import Gridded
@@ -53,33 +48,24 @@ def run_assess(job: Job, options: Options, progress: Progress) -> Record:
         An input cannot be used; nothing is left behind.
     """
     from survey.pipelines.assess.publish import draw_assessments
-    from survey.pipelines.publish import finish
 
-    started = datetime.now(UTC)
-    progress.stage("reading the job's files")
-    with (
-        engine_for(options, progress) as engine,
-        open_inputs(job, threads=engine.threads) as inputs,
-        run_folder(job, options, "assess", inputs.digest_inputs(), inputs.unchanged) as folder,
-    ):
-        if folder.up_to_date is not None:
-            return from_json(folder.up_to_date)
-        drawn = assess(job, inputs, engine, progress, started, options)
-        record = draw_assessments(folder, drawn.record, drawn, progress)
-        return finish(folder, record, job, options, progress)
+    def work(run: Run, folder: RunFolder) -> Record:
+        drawn = assess(run)
+        return draw_assessments(folder, drawn.record, drawn, progress)
+
+    return run_in_folder("assess", job, options, progress, work)
 
 
-def assess(
-    job: Job, inputs: Inputs, engine: Engine, progress: Progress, started: datetime, options: Options
-) -> Drawn:
+def assess(run: Run) -> Drawn:
     """Measure everything; nothing is written."""
+    job, inputs, progress = run.job, run.inputs, run.progress
     ask = job.assess
     assert ask is not None
     if ask.points is not None:
         from survey.pipelines.assess.from_points import assess_points
 
-        return assess_points(job, ask, inputs, progress, started, options)
-    surveyed, targets, lease, registry, zones, sites = surveyed_of(job, ask, inputs, engine)
+        return assess_points(run, ask)
+    surveyed, targets, lease, registry, zones, sites = surveyed_of(job, ask, inputs, run.engine)
     targets, repeated = without_repeats(targets)
     surveyed = replace(surveyed, notes=(*surveyed.notes, *repeated))
     if not targets:
@@ -102,5 +88,5 @@ def assess(
         (assessment_of(made, job, ask, surveyed, lease, zones, registry, wish), made.target.polygon)
         for made in order
     ]
-    record = record_of(job, inputs, surveyed, lease, assessed, sites, started, options)
+    record = record_of(run, surveyed, lease, assessed, sites)
     return Drawn(record, assessed, surveyed, order, lease, zones)

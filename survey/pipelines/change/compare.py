@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -26,22 +24,13 @@ from survey.pipelines.change.sites import Found, dismissed_mask, make_found
 from survey.pipelines.change.tell_apart import in_plain_words, tell_apart
 from survey.pipelines.change.workings import settle_workings
 from survey.pipelines.checkpoints import CheckpointReport, checkpoint_reports, tie_of
-from survey.pipelines.epochs import Opened, agreed, open_epochs, open_lease, open_registry, survey_part
+from survey.pipelines.epochs import Opened, agreed, open_epochs, open_lease, open_registry
 from survey.pipelines.existing.beside import NONE, Undated, undated_beside
-from survey.pipelines.inputs import Inputs, open_inputs
+from survey.pipelines.inputs import Inputs
 from survey.pipelines.layers import FIXED
-from survey.pipelines.record_parts import (
-    alignment_part,
-    all_zone_sums,
-    bench_volumes,
-    error_part,
-    grid_part,
-    notes_of,
-    zone_volumes,
-)
-from survey.pipelines.runs import engine_for, run_folder
-from survey.pipelines.software import software
-from survey.record import Clock, PairPart, Record, ZoneVolumes, from_json
+from survey.pipelines.record_parts import all_zone_sums, zone_volumes
+from survey.pipelines.runs import Run, run_in_folder
+from survey.record import Record, ZoneVolumes
 from survey.remark import Remark
 from survey.volumetrics.telling import Verdict
 
@@ -100,40 +89,33 @@ def run_comparison(job: Job, options: Options, progress: Progress, command: str)
     ------
     SurveyError
     """
-    from survey.pipelines.publish import finish
 
-    started = datetime.now(UTC)
-    progress.stage("reading the job's files")
-    with (
-        engine_for(options, progress) as engine,
-        open_inputs(job, threads=engine.threads) as inputs,
-        run_folder(job, options, command, inputs.digest_inputs(), inputs.unchanged) as folder,
-    ):
-        if folder.up_to_date is not None:
-            return from_json(folder.up_to_date)
-        with compared(folder, job, inputs, engine, options, progress) as comparison:
-            record = comparison_record(job, inputs, comparison, command, started, options)
-            record = draw(folder, record, comparison, progress, detail=options.detailed(command))
-        return finish(folder, record, job, options, progress)
+    from survey.pipelines.change.record import comparison_record
+
+    def work(run: Run, folder: RunFolder) -> Record:
+        with compared(folder, run) as comparison:
+            record = comparison_record(run, comparison)
+            return draw(folder, record, comparison, progress, detail=options.detailed(command))
+
+    return run_in_folder(command, job, options, progress, work)
 
 
 @contextmanager
-def compared(
-    folder: RunFolder, job: Job, inputs: Inputs, engine: Engine, options: Options, progress: Progress
-) -> Iterator[Comparison]:
+def compared(folder: RunFolder, run: Run) -> Iterator[Comparison]:
     """Compare the surveys, and write ``change.tif`` unless it was asked to be left out.
 
     The file is put together beside whatever is done with the comparison, and stands when the context ends.
     """
-    if not options.change:
-        yield compare(job, inputs, engine, None, options.tile)
+    job, inputs, engine, tile = run.job, run.inputs, run.engine, run.options.tile
+    if not run.options.change:
+        yield compare(job, inputs, engine, None, tile)
         return
     from survey.pipelines.change.raster import assemble
 
     parts = folder.path("change-parts/x").parent
     parts.mkdir(parents=True, exist_ok=True)
-    comparison = compare(job, inputs, engine, parts, options.tile)
-    progress.stage("writing change.tif")
+    comparison = compare(job, inputs, engine, parts, tile)
+    run.progress.stage("writing change.tif")
     with ThreadPoolExecutor(1) as beside:
         written = beside.submit(
             assemble, parts, comparison.pairs[-1].measurement.job, folder.path("change.tif")
@@ -347,120 +329,6 @@ def _mean_slope(m: Measurement, shape: BaseGeometry) -> float | None:
     return float(np.degrees(np.arctan(at.slope[inside])).mean())
 
 
-# -- the record ------------------------------------------------------------------------------------------
-def comparison_record(
-    job: Job, inputs: Inputs, c: Comparison, command: str, started: datetime, options: Options
-) -> Record:
-    last = c.pairs[-1]
-    m = last.measurement
-    finished = datetime.now(UTC)
-    grid = m.job
-    return Record(
-        command=command,
-        job=job.public() | {"id": job.id, "digest": job.digest()},
-        mine=job.mine.model_dump(mode="json", exclude_none=True),
-        clock=Clock(started=started, finished=finished, seconds=(finished - started).total_seconds()),
-        software=software(),
-        sources=inputs.sources(),
-        surveys=[survey_part(o, job) for o in c.epochs],
-        grid=grid_part(grid),
-        lease={
-            "lease_id": c.lease.lease_id,
-            "name": c.lease.name,
-            "area_ha": c.lease.area_ha,
-            "boundary_sigma_m": c.lease.sigma_m,
-            "pillars": [asdict(p) for p in c.lease.pillars],
-        },
-        alignment=alignment_part(m),
-        error=error_part(m),
-        zones=last.zones,
-        benches=bench_volumes(m, last.dismissed, last.zones[0]),
-        polygons=last.polygons,
-        river_bed=last.river_bed,
-        pairs=[_pair_part(p) for p in c.pairs] if len(c.pairs) > 1 else [],
-        total=_total(c),
-        checkpoints=[r.public() for r in c.checkpoints],
-        sites=[site for site, _ in c.found.sites],
-        dismissed=[d for d, _ in last.found.dismissed],
-        notes=notes_of([*c.notes, *m.notes]),
-        settings={"detection": m.settings, "alignment_plots": _plots(m), "options": options.public()}
-        | ({"existing": c.undated.settings} if c.undated.settings else {}),
-    )
-
-
-def _pair_part(p: Compared) -> PairPart:
-    return PairPart(
-        before=p.before.date,
-        after=p.after.date,
-        bare_ground=p.after.bare_ground,
-        alignment=alignment_part(p.measurement),
-        error=error_part(p.measurement),
-        zones=p.zones,
-    )
-
-
-def _total(c: Comparison) -> dict[str, Any] | None:
-    """Sum over the years. The net is measured once, from the first survey to the last.
-
-    A survey in the middle enters two pairs with opposite signs, so its error leaves the net; gross cut and
-    fill are sums over the years, whose errors share the middle surveys: by the pairs' own variances the
-    shared part is taken out once (never below the span's own error).
-    """
-    if c.span is None:
-        return None
-    zones = []
-    for k, whole in enumerate(c.span.zones):
-        years = [p.zones[k] for p in c.pairs]
-        cut, fill = sum(z.cut_m3 for z in years), sum(z.fill_m3 for z in years)
-        # Upwards and downwards apart: what is not surely digging lies on one side.
-        cut_up = _half_of_sum([z.cut_hi_m3 - z.cut_m3 for z in years], whole.cut_hi_m3 - whole.cut_m3)
-        cut_down = _half_of_sum([z.cut_m3 - z.cut_lo_m3 for z in years], whole.cut_m3 - whole.cut_lo_m3)
-        fill_up = _half_of_sum([z.fill_hi_m3 - z.fill_m3 for z in years], whole.fill_hi_m3 - whole.fill_m3)
-        fill_down = _half_of_sum([z.fill_m3 - z.fill_lo_m3 for z in years], whole.fill_m3 - whole.fill_lo_m3)
-        zones.append(
-            {
-                "zone": whole.zone,
-                "cut_m3": cut,
-                "cut_lo_m3": max(cut - cut_down, 0.0),
-                "cut_hi_m3": cut + cut_up,
-                "fill_m3": fill,
-                "fill_lo_m3": max(fill - fill_down, 0.0),
-                "fill_hi_m3": fill + fill_up,
-                "net_m3": whole.net_m3,
-                "net_lo_m3": whole.net_lo_m3,
-                "net_hi_m3": whole.net_hi_m3,
-                "net_summed_m3": sum(z.net_m3 for z in years),
-                "closes_by_m3": sum(z.net_m3 for z in years) - whole.net_m3,
-            }
-        )
-    return {"from": c.epochs[0].date, "to": c.epochs[-1].date, "zones": zones}
-
-
-def _half_of_sum(halves: Sequence[float], whole: float) -> float:
-    """Half-width of a sum of consecutive differences: between fully shared (the span's own) and independent.
-
-    With equal surveys σ²(pair) = 2σ², so independent pairs would give √n·σ_pair where the truth for one and
-    the same ground is σ_pair. Cuts of different years lie partly on the same ground; the mean variance of
-    the two is taken.
-    """
-    independent = math.sqrt(sum(h * h for h in halves))
-    return math.sqrt((independent**2 + max(whole, max(halves)) ** 2) / 2)
-
-
-def _plots(m: Measurement) -> dict[str, Any]:
-    from survey.dem.residuals import residual_summary
-
-    a = m.alignment
-    before, after = a.histogram
-    at = a.points
-    ok = a.stable
-    if before.size != int(ok.sum()):
-        return {}
-    aspect = np.degrees(np.arctan2(-at.slope_east[ok], -at.slope_north[ok])) % 360
-    return residual_summary(before, after, at.slope[ok], aspect)
-
-
-# -- outputs ---------------------------------------------------------------------------------------------
 def draw(
     folder: RunFolder, record: Record, c: Comparison, progress: Progress, *, detail: bool = True
 ) -> Record:

@@ -23,9 +23,9 @@ from survey.pipelines.check.say_files import say_other_files, say_products
 from survey.pipelines.check.say_ground import say_boundary, say_cover, say_pillars
 from survey.pipelines.check.say_points import read_points, say_points
 from survey.pipelines.check.say_real import say_real
+from survey.pipelines.record_head import lease_part, record_head
 from survey.pipelines.runs import engine_for, run_folder, write_record
-from survey.pipelines.software import software
-from survey.record import Clock, Finding, Note, Record, from_json
+from survey.record import Finding, Note, Record, from_json
 
 if TYPE_CHECKING:
     from survey.blocks import Engine
@@ -307,29 +307,14 @@ def to_record(finding: LawFinding) -> Finding:
 def make_record(s: Submission, started: datetime, options: Options) -> Record:
     c = s.context
     filing, job = c.filing, c.filing.job
-    finished = datetime.now(UTC)
     verdicts: dict[str, int] = {}
     for f in c.findings:
         verdicts[f.verdict] = verdicts.get(f.verdict, 0) + 1
     flags = [f for f in c.findings if f.flag is not None]
-    lease = filing.lease
     return Record(
-        command="check",
-        job=job.public() | {"id": job.id, "digest": job.digest()},
-        mine=job.mine.model_dump(mode="json", exclude_none=True),
-        clock=Clock(started=started, finished=finished, seconds=(finished - started).total_seconds()),
-        software=software(),
-        sources=filing.inputs.sources(),
+        **record_head("check", job, filing.inputs, started),
         surveys=[_survey_part(x) for x in filing.surveys],
-        lease=None
-        if lease is None
-        else {
-            "lease_id": lease.lease_id,
-            "name": lease.name,
-            "area_ha": lease.area_ha,
-            "boundary_sigma_m": lease.sigma_m,
-            "pillars": [asdict(p) for p in lease.pillars],
-        },
+        lease=lease_part(filing.lease),
         checkpoints=_points_part(filing),
         checks={
             "judged_on": c.on.isoformat(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from survey.grid import Grid
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
+
+    from survey.boundary.lease import Lease
+    from survey.boundary.zones import Zones
 
 
 class Heights(Protocol):
@@ -60,6 +63,10 @@ class LeaseShape:
     sigma_m: float | None = None
     pillars: Sequence[Mapping[str, Any]] = ()
 
+    @classmethod
+    def of(cls, lease: Lease) -> LeaseShape:
+        return cls(lease.polygon, lease.lease_id, lease.sigma_m, [asdict(p) for p in lease.pillars])
+
 
 @dataclass(frozen=True)
 class NamedShape:
@@ -80,6 +87,26 @@ class Shapes:
     polygons: Sequence[NamedShape] = ()
     sites: Sequence[tuple[Site, BaseGeometry]] = ()
     dismissed: Sequence[tuple[Dismissed, BaseGeometry]] = ()
+
+    @classmethod
+    def around(
+        cls,
+        lease: Lease,
+        zones: Zones,
+        *,
+        sites: Sequence[tuple[Site, BaseGeometry]],
+        dismissed: Sequence[tuple[Dismissed, BaseGeometry]] = (),
+        polygons: Sequence[NamedShape] = (),
+    ) -> Shapes:
+        """The lease with its zones and neighbours, and what was found or named on its ground."""
+        return cls(
+            LeaseShape.of(lease),
+            {"lease": zones.lease, "buffer": zones.buffer},
+            [NamedShape(o.lease_id, "other lease", o.polygon) for o in zones.others],
+            polygons,
+            sites,
+            dismissed,
+        )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +12,18 @@ import numpy as np
 from survey.errors import InputRefused
 from survey.pipelines.change.sites import Found
 from survey.pipelines.existing.scan import STRENGTHS, TILE_CELLS, Seen, scan, settle
-from survey.record import Clock, Dismissed, Note, Record, Site, from_json
+from survey.record import Dismissed, Site
 from survey.remark import Remark
 from survey.volumetrics.existing import Look
 from survey.volumetrics.existing_tell import WEIGHTS, dismissal, reasons
 
 if TYPE_CHECKING:
-    from survey.archive import RunFolder
     from survey.blocks import Engine
     from survey.boundary.lease import Lease
     from survey.boundary.registry import Registry
     from survey.boundary.zones import Zones
     from survey.pipelines.epochs import Opened
-    from survey.pipelines.inputs import Inputs
     from survey.pipelines.job import Job
-    from survey.pipelines.options import Options
-    from survey.pipelines.progress import Progress
 
 EXISTING = "existing: seen in one survey, undated"
 ONE_SURVEY = Remark(
@@ -313,133 +308,3 @@ def _evidence(body: Seen) -> dict[str, Any]:
         "cover": None if body.cover is None else body.cover.public(),
         "cover_around": None if body.around is None else body.around.public(),
     }
-
-
-# -- the run -----------------------------------------------------------------------------------------------
-def run_one_survey(job: Job, options: Options, progress: Progress) -> Record:
-    """``survey outside`` where the job has one survey only.
-
-    Raises
-    ------
-    SurveyError
-        An input cannot be used; nothing is left behind.
-    """
-    from survey.pipelines.inputs import open_inputs
-    from survey.pipelines.publish import finish
-    from survey.pipelines.runs import engine_for, run_folder
-
-    started = datetime.now(UTC)
-    progress.stage("reading the job's files")
-    with (
-        engine_for(options, progress) as engine,
-        open_inputs(job, threads=engine.threads) as inputs,
-        run_folder(job, options, "outside", inputs.digest_inputs(), inputs.unchanged) as folder,
-    ):
-        if folder.up_to_date is not None:
-            return from_json(folder.up_to_date)
-        standing = one_survey(job, inputs, engine, started, options, progress)
-        record = draw_standing(folder, standing.record, standing, progress)
-        return finish(folder, record, job, options, progress)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What stands in one survey, and what it takes to draw it."""
-
-    record: Record
-    after: Opened
-    lease: Lease
-    zones: Zones
-    found: Found
-
-
-def one_survey(
-    job: Job, inputs: Inputs, engine: Engine, started: datetime, options: Options, progress: Progress
-) -> Standing:
-    """Find what stands in the job's only survey; nothing is written."""
-    import shapely
-
-    from survey.boundary.zones import make_zones
-    from survey.pipelines.epochs import open_epochs, open_lease, open_registry, survey_part
-    from survey.pipelines.record_parts import grid_part, notes_of
-    from survey.pipelines.software import software
-
-    epochs, notes = open_epochs(job, inputs)
-    after = epochs[-1]
-    grid = after.surface.grid
-    lease = open_lease(job, inputs, grid.crs_wkt)
-    b = grid.bounds
-    if not lease.polygon.intersects(shapely.box(b.west, b.south, b.east, b.north)):
-        raise InputRefused(
-            "does not cover any of the lease",
-            file=after.surface.name,
-            mend="Check that survey and boundary are of the same mine, and their reference systems.",
-        )
-    registry = open_registry(job, inputs)
-    near = None
-    if registry is not None:
-        near = registry.window(grid.bounds, grid.crs_wkt, on=after.survey.date, own=lease)
-    zones = make_zones(lease, grid, others=near.leases if near is not None else ())
-    made = find_existing(after, zones, lease, near, engine, ExistingSettings.of_job(job), options.tile)
-    progress.stage("writing the record")
-    finished = datetime.now(UTC)
-    remarks = [*notes, *made.notes, *(r for r in lease.notes if r.severity != "info")]
-    said: list[Note] = notes_of(remarks)
-    record = Record(
-        command="outside",
-        job=job.public() | {"id": job.id, "digest": job.digest()},
-        mine=job.mine.model_dump(mode="json", exclude_none=True),
-        clock=Clock(started=started, finished=finished, seconds=(finished - started).total_seconds()),
-        software=software(),
-        sources=inputs.sources(),
-        surveys=[survey_part(after, job)],
-        grid=grid_part(grid),
-        lease={
-            "lease_id": lease.lease_id,
-            "name": lease.name,
-            "area_ha": lease.area_ha,
-            "boundary_sigma_m": lease.sigma_m,
-            "pillars": [asdict(p) for p in lease.pillars],
-        },
-        sites=[s for s, _ in made.found.sites],
-        dismissed=[d for d, _ in made.found.dismissed],
-        notes=said,
-        settings={"existing": made.settings, "options": options.public()},
-    )
-    return Standing(record, after, lease, zones, made.found)
-
-
-def draw_standing(folder: RunFolder, record: Record, standing: Standing, progress: Progress) -> Record:
-    """Write layers, pictures, sites and findings; the record with what was drawn."""
-    from survey.pipelines import publish
-    from survey.pipelines.drawing.inputs import Epoch, LeaseShape, NamedShape, Shapes
-
-    after, lease, zones, found = standing.after, standing.lease, standing.zones, standing.found
-    progress.stage("drawing maps and layers")
-    grid = after.surface.grid
-    drawing = publish.derive(
-        folder.path("results.gpkg").parent,
-        grid=grid,
-        after=Epoch(after.date, after.surface, after.ortho),
-        before=None,
-        shapes=Shapes(
-            lease=LeaseShape(
-                lease.polygon,
-                lease.lease_id,
-                lease.sigma_m,
-                [
-                    {"name": p.name, "east": p.east, "north": p.north, "lon": p.lon, "lat": p.lat}
-                    for p in lease.pillars
-                ],
-            ),
-            zones={"lease": zones.lease, "buffer": zones.buffer},
-            other_leases=[NamedShape(o.lease_id, "other lease", o.polygon) for o in zones.others],
-            sites=found.sites,
-            dismissed=found.dismissed,
-        ),
-        findings=record.findings,
-    )
-    record = record.model_copy(update={"settings": record.settings | {"drawing": drawing}})
-    folder.write_text("sites.geojson", publish.sites_geojson(found.sites, grid.crs_wkt))
-    publish.write_findings(folder, record.findings)
-    return record

@@ -101,8 +101,7 @@ def _compared(
     started: datetime,
 ) -> Record:
     from survey.imagery.bare_ground import new_bare_ground
-    from survey.pipelines.software import software
-    from survey.record import Clock
+    from survey.pipelines.record_head import record_head
     from survey.report.digest import write_digest
     from survey.tables import write_csv
 
@@ -149,15 +148,11 @@ def _compared(
     )
     chips = draw_chips(folder, patches, before, after, move or (0.0, 0.0), grid)
     notes += notes_of(job, seen, move, before, after)
-    finished = datetime.now(UTC)
     listed = [{**p.properties, "chip": chips.get(p.id)} for p in patches]
+    head = record_head(command, job, inputs, started)
+    head["sources"] = [*head["sources"], *(source_of(p, job) for p in pictures if command == "triggers")]
     record = Record(
-        command=command,
-        job=job.public(),
-        mine=job.mine.model_dump(exclude_none=True, mode="json"),
-        clock=Clock(started=started, finished=finished, seconds=(finished - started).total_seconds()),
-        software=software(),
-        sources=[*inputs.sources(), *(source_of(p, job) for p in pictures if command == "triggers")],
+        **head,
         surveys=[{"date": p.day.isoformat(), "kind": "orthomosaic"} for p in (before, after)],
         grid={
             "crs": grid.crs.name,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from survey.errors import JobError
 from survey.pipelines.triggers.inputs import Watched, understand
@@ -20,10 +20,10 @@ from survey.record import Record, from_json
 
 if TYPE_CHECKING:
     from survey.archive import RunFolder
-    from survey.pipelines.inputs import Inputs
     from survey.pipelines.job import Job
     from survey.pipelines.options import Options
     from survey.pipelines.progress import Progress
+    from survey.pipelines.runs import Run
 
 
 def run_triggers(job: Job, options: Options, progress: Progress, outcomes: Sequence[str] = ()) -> Record:
@@ -40,7 +40,7 @@ def run_triggers(job: Job, options: Options, progress: Progress, outcomes: Seque
         An input cannot be used; the former run and its state are still there.
     """
     from survey.pipelines.inputs import open_inputs
-    from survey.pipelines.runs import engine_for, run_digest, write_record
+    from survey.pipelines.runs import Run, engine_for, run_digest, write_record
     from survey.pipelines.triggers.ortho import compare_orthos
     from survey.pipelines.triggers.pictures import are_orthos
 
@@ -64,7 +64,8 @@ def run_triggers(job: Job, options: Options, progress: Progress, outcomes: Seque
         with _folder(job, options, digest, outcomes, inputs.unchanged) as folder:
             if folder.up_to_date is not None:
                 return from_json(folder.up_to_date)
-            record = watch_into(folder, job, inputs, watched, engine, options, progress, started, outcomes)
+            run = Run("triggers", job, options, progress, engine, inputs, started)
+            record = watch_into(folder, run, watched, outcomes)
             record = write_record(folder, record)
         # Only now is the new run in place, and the working copy no longer needed.
         forget_working_state(options.out, job.id)
@@ -76,26 +77,17 @@ def scene_pairs(watched: Watched) -> list[tuple[str, str]]:
     return [(s.key, s.date.isoformat()) for s in watched.shelf.scenes]
 
 
-def watch_into(
-    folder: RunFolder,
-    job: Job,
-    inputs: Inputs,
-    watched: Watched,
-    engine: Any,
-    options: Options,
-    progress: Progress,
-    started: datetime,
-    outcomes: Sequence[str] = (),
-) -> Record:
+def watch_into(folder: RunFolder, run: Run, watched: Watched, outcomes: Sequence[str] = ()) -> Record:
     """Look, judge, and write triggers and state into a run folder; the record, not yet written."""
+    job, options, progress = run.job, run.options, run.progress
     with working_state(options.out, job.id) as path, Store(path) as store:
-        result = watch(job, watched, store, engine, progress, options.tile)
+        result = watch(job, watched, store, run.engine, progress, options.tile)
         watched = result.watched
         if outcomes:
             enter_outcomes(store, outcomes, result.as_of)
             result = judge(job, watched, store, result.scan, progress)
         progress.stage("writing triggers")
-        record = write_files(folder, job, inputs, watched, store, result, started)
+        record = write_files(folder, job, run.inputs, watched, store, result, run.started)
         with store.transaction():
             remember(store, result.alerts, watched.shelf.grid)
         store.copy_to(folder.path(STATE))

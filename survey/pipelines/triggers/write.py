@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from survey.imagery.triggers.classify import model_for
@@ -31,8 +31,7 @@ def write_files(
     started: datetime,
 ) -> Record:
     """Write all but ``record.json`` and the state; the record."""
-    from survey.pipelines.software import software
-    from survey.record import Clock
+    from survey.pipelines.record_head import record_head
     from survey.tables import write_csv
 
     assert job.watch is not None
@@ -75,14 +74,10 @@ def write_files(
     )
     chips = chips_of(folder, watched, result, listed)
     notes += own_notes(result)
-    finished = datetime.now(UTC)
+    head = record_head("triggers", job, inputs, started)
+    head["sources"] = [*head["sources"], *(Source(**s) for s in watched.shelf.sources)]
     record = Record(
-        command="triggers",
-        job=job.public(),
-        mine=job.mine.model_dump(exclude_none=True, mode="json"),
-        clock=Clock(started=started, finished=finished, seconds=(finished - started).total_seconds()),
-        software=software(),
-        sources=[*inputs.sources(), *(Source(**s) for s in watched.shelf.sources)],
+        **head,
         surveys=[{"date": s.date.isoformat(), "kind": "satellite"} for s in watched.shelf.scenes],
         grid={
             "crs": grid.crs.name,
