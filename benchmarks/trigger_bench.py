@@ -2,7 +2,8 @@
 
 A *regime* says what the watch is given: ``masks`` (series of 10 m, six bands, delivered cloud masks),
 ``nomask``, ``liss`` (5 m, green red nir, with masks), ``four`` (10 m, blue to nir, with masks), ``pair`` (two
-scenes, no masks) and ``pair-masks``; with ``other-``, ``arid-`` or ``humid-`` before it, of another world.
+scenes, no masks) and ``pair-masks``; with ``other-``, ``arid-``, ``humid-`` or ``drawn-`` before it, of
+another world.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
+from trigger_drawn_world import drawn_world
 from trigger_other_world import other_world
 from trigger_third_world import CLIMATES, third_world
 
@@ -35,7 +37,7 @@ from survey.sample_data.satellite.deliver import grid_of
 
 REGIMES = ("masks", "nomask", "liss", "four", "pair", "pair-masks")
 OWN = "own"
-WORLDS = (OWN, "other", *CLIMATES)
+WORLDS = (OWN, "other", *CLIMATES, "drawn")
 CLASS_OF = {
     "pit": "excavation",
     "clearing": "clearing",
@@ -124,6 +126,8 @@ def simulated(regime: str, seed: int) -> Any:
     plan = plan_for(plain, seed)
     if world in CLIMATES:
         return third_world(plan, world)
+    if world == "drawn":
+        return drawn_world(plan)
     return simulate(plan) if world == OWN else other_world(plan)
 
 
