@@ -23,6 +23,7 @@ from survey.jit import kernel
 from survey.volumetrics import runs as _runs
 from survey.volumetrics.change_mask import Thresholds, change_mask
 from survey.volumetrics.coarse_sums import CoarseSums, blank, gather_chunk
+from survey.volumetrics.settle import Settling
 
 FULL = 4096
 """Weight of a cell that lies wholly inside."""
@@ -272,7 +273,7 @@ def sweep_band(
     room = most * min(TILE_COLS + 2 * halo, wide.width)
     memory = _Memory(room), _Memory(room)
     totals: LayerTotals | None = None
-    parts: list[_runs.Parts] = []
+    settling = Settling(plan.job, band)
     coarse = blank(band, plan.coarse_block) if plan.coarse_block else None
     # A chunk with what it needs around it ends where a row of blocks ends, so that little is kept for the
     # next.
@@ -300,17 +301,16 @@ def sweep_band(
             weights = plan.layers.weights(tile)
             here = _totals(grains, held, weights, plan.first_ranged)
             totals = here if totals is None else totals + here
-            found = tile_parts(plan, tile, grains, mask, smooth, held, weights)
-            if found.count:
-                parts.append(found)
+            settling.add(tile_parts(plan, tile, grains, mask, smooth, held, weights))
             if coarse is not None:
                 gather_chunk(coarse, grains, held, tile.row0, tile.col0)
             if sink is not None:
                 sink(tile, grains)
+        settling.row_done(chunk.row0 + chunk.height)
         if advance is not None:
             advance(chunk.height * chunk.width)
     assert totals is not None
-    return BandResult(totals, tuple(parts), coarse)
+    return BandResult(totals, settling.parts(), coarse)
 
 
 def _totals(
