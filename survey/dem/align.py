@@ -185,7 +185,7 @@ def align(
         beta = new
     if blocks.count < LEAST_BLOCKS or int(stable.sum()) < LEAST_STABLE // 2:
         return _without_ground(at, untouched, use, basis, tie, f"{blocks.count} stable blocks")
-    inside = _hull_holds(blocks.east, blocks.north, interest)
+    inside = _hull_holds(*_corners(blocks), interest)
     terms, reasons = choose_terms(
         blocks, np.array([inside, inside]), {"tilt": wishes.tilt, "dome": wishes.dome}
     )
@@ -278,8 +278,16 @@ def _terms(
     return tuple(out)
 
 
+def _corners(blocks: _stable.Blocks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """East, north of the stable blocks' corners: the ground reaches half a block beyond their means."""
+    half = 0.5 * blocks.side_m
+    east = np.concatenate([blocks.east + a * half for a in (-1, -1, 1, 1)])
+    north = np.concatenate([blocks.north + b * half for b in (-1, 1, -1, 1)])
+    return east, north
+
+
 def _hull_holds(east: NDArray[np.float64], north: NDArray[np.float64], interest: NDArray[np.float64]) -> bool:
-    """Whether nine tenths of the points of interest lie inside the convex hull of the stable blocks."""
+    """Whether nine tenths of the points of interest lie inside the convex hull of the stable ground."""
     from scipy.spatial import Delaunay, QhullError
 
     if interest.size == 0:

@@ -57,11 +57,13 @@ def pair(  # type: ignore[no-untyped-def]
     return g, Held(g, before.astype(np.float32)), Held(g, after.astype(np.float32))
 
 
-def laid(g, before, after, wishes=None, usable=None, tie=None):  # type: ignore[no-untyped-def]
+def laid(g, before, after, wishes=None, usable=None, tie=None, interest=None):  # type: ignore[no-untyped-def]
     sample = [load(before, after, w) for w in windows(g)]
     b = g.bounds
     centre = np.array([[(b.west + b.east) / 2, (b.south + b.north) / 2]])
-    return align(sample, g, after.grid, centre, wishes or Wishes(), usable, tie)
+    return align(
+        sample, g, after.grid, centre if interest is None else interest, wishes or Wishes(), usable, tie
+    )
 
 
 @pytest.mark.parametrize(("east", "north"), [(0.0, 0.0), (0.31, -0.12), (-1.4, 0.9), (2.6, -2.2)])
@@ -82,6 +84,15 @@ def test_bias_tilt_and_dome_come_back():
     )
     npt.assert_allclose(a.correction.dome * half**2, 0.12, atol=0.004)
     assert a.nmad_after_m < a.nmad_before_m
+
+
+def test_an_area_of_interest_as_large_as_the_survey_is_surrounded():
+    """Blocks of stable ground reach to the survey's edge; their middles do not."""
+    g, before, after = pair(2, up=0.15, tilt=(0.08, -0.06), dome=0.12)
+    every = np.stack(g.east_north(*(a.ravel() for a in np.mgrid[0:N:10, 0:N:10])), axis=1)
+    a = laid(g, before, after, interest=every)
+    assert {t.name for t in a.terms if t.applied} >= {"tilt_east", "tilt_north", "dome"}
+    npt.assert_allclose(a.correction.dome * (N / 4) ** 2, 0.12, atol=0.004)
 
 
 def test_terms_that_are_not_there_are_left_out():
