@@ -3,9 +3,10 @@
 A slope with a step cannot be told from a steeper slope: where a wall, a bank or a tip stands beside an
 outline on uneven ground, the ring itself cannot say which of its sides are natural, and trials on
 undisturbed ground know of no wall. But a ring in which something stands scatters more than such rings do
-near by. There each side in turn is taken to be the one that is not natural: a plane through the rest is
-laid under the outline, and the volume may be off by anything up to the most that leaving one side out
-changes.
+near by, or part of it has been left out as not natural, perhaps not all that should be. There each side in
+turn is taken to be the one that is not natural: a plane through the rest is laid under the outline, and the
+volume may be off by anything up to the most that leaving one side out changes. Between a ring that scatters
+as rings near by do and one that is clearly odd, so much of that counts as the ring is odd.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ from survey.volumetrics.base.ring import Ring, sectors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ODD = 1.4
-"""Times what rings near by scatter about their plane: something may stand in this one."""
+USUAL, ODD = 1.0, 1.4
+"""Times what rings near by scatter about their plane: from the one on something may stand in this ring, from
+the other on it is taken to."""
+LEFT_OUT = 0.05
+"""Part of the outline whose ground was left out as not natural, from which more of it may not be."""
 SIDE = 10
 """Of ``SECTORS`` equal pieces of the outline: a side, up to two fifths of the outline."""
 _LESS_THAN_HALF = 0.5  # of the outline with natural ground beside it
@@ -32,7 +36,8 @@ _LEAST_BLOCKS = 12
 
 
 def hangs_on_one_side(frame: Frame, ring: Ring, usual_m: float | None) -> float:
-    """1 σ, m³, of not knowing which side of the ring is natural; 0 where the ring is like those near by.
+    """1 σ, m³, of not knowing which side of the ring is natural; 0 where the ring is like those near by and
+    whole.
 
     With everything between nothing and the greatest change ``L`` equally likely, the mean square is L²/3.
 
@@ -42,14 +47,20 @@ def hangs_on_one_side(frame: Frame, ring: Ring, usual_m: float | None) -> float:
     """
     around = (frame.clearance_m > ring.gap_m) & (frame.clearance_m <= ring.gap_m + ring.width_m)
     around &= np.isfinite(frame.z)
-    if usual_m is None or around.sum() < _LEAST_BLOCKS or _scatter(frame, around) <= ODD * usual_m:
+    if usual_m is None or around.sum() < _LEAST_BLOCKS:
+        return 0.0
+    odd = 1.0
+    if ring.rejected <= LEFT_OUT:
+        times = _scatter(frame, around) / max(usual_m, 1e-6)
+        odd = min((times - USUAL) / (ODD - USUAL), 1.0)
+    if odd <= 0:
         return 0.0
     most = most_of_a_side(frame, ring.wide, sectors(frame, around))
     if ring.share < _LESS_THAN_HALF:
         # So little was taken for natural that it may be the other way round.
         rest = around & ~ring.wide
         most = max(most, abs(_volume(frame, around, rest) - _volume(frame, around, ring.wide)))
-    return most / math.sqrt(3)
+    return odd * most / math.sqrt(3)
 
 
 def most_of_a_side(frame: Frame, wide: NDArray[np.bool_], sector: NDArray[np.intp]) -> float:
