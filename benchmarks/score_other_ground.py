@@ -18,6 +18,7 @@ import pickle
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ def cause_in(world: World, outline: Any) -> str:
     return CAUSES[cause] if found[cause] > 0.3 * found.sum() else CAUSES[0]
 
 
-def rows_of(seed: int) -> list[dict[str, Any]]:
+def rows_of(
+    seed: int, make: Callable[[int, Path], World] = deliver, maker: str = "other"
+) -> list[dict[str, Any]]:
     """Evidence on each region of a scene, with what it is, as collect_telling.py has it."""
     from survey.blocks import Engine
     from survey.pipelines.change.compare import compare
@@ -52,7 +55,7 @@ def rows_of(seed: int) -> list[dict[str, Any]]:
 
     rows = []
     with tempfile.TemporaryDirectory(prefix="other-") as name:
-        world = deliver(seed, Path(name))
+        world = make(seed, Path(name))
         job = load_job(Path(name) / "job.toml")
         with Engine(1) as engine, open_inputs(job) as inputs:
             pair = compare(job, inputs, engine).pairs[-1]
@@ -66,7 +69,7 @@ def rows_of(seed: int) -> list[dict[str, Any]]:
                     cause = cause_in(world, where)
                     rows.append(
                         {
-                            "case": f"other-{seed}", "scene": seed, "evidence": evidence, "class": cause,
+                            "case": f"{maker}-{seed}", "scene": seed, "evidence": evidence, "class": cause,
                             "at": where.centroid.coords[0],
                         }
                     )  # fmt: skip
@@ -158,8 +161,9 @@ def score(seed: int, single: bool = False) -> dict[str, Any]:
         if best[0] >= 0.3:
             used.add(best[1])
             p = found[best[1]][1]
-            row |= {k: p[k] for k in ("volume_m3", "volume_lo_m3", "volume_hi_m3", "confidence")} | {
-                "true_m3": site["volume_m3"], "found": True,
+            row |= {k: p[k] for k in ("volume_m3", "volume_lo_m3", "volume_hi_m3", "confidence", "zone")} | {
+                "true_m3": site["volume_m3"], "found": True, "iou": best[0], "found_m2": p["area_m2"],
+                "id": p.get("id"),
             }  # fmt: skip
         else:
             near = [

@@ -399,8 +399,8 @@ def _decide(
         )
     if side_m3 > sigma / 4:
         remarks.append(
-            "The ground around the outline is more uneven than it is near by, or part of it is not natural: a "
-            "wall, a bank or a slope may stand on one of its sides. Which side that is makes up to "
+            "The ground around the outline is more uneven than it is near by, or part of it is not natural: "
+            "a wall, a bank or a slope may stand on one of its sides. Which side that is makes up to "
             f"{math.sqrt(3) * side_m3:.0f} m³, and {side_m3:.0f} m³ were added to the uncertainty (1 σ)."
         )
     sigma = math.hypot(sigma, either_m3, side_m3)
