@@ -8,15 +8,19 @@ see is left out of its model, never guessed.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survey.imagery.triggers.bands import BandSet
-from survey.imagery.triggers.common import UNKNOWN, rareness
+from survey.imagery.triggers.common import UNKNOWN
 from survey.imagery.triggers.ground import BARE, SEASONAL, SHORE, WATER, WOODY
-from survey.imagery.triggers.product import SUSPECT, VEIL, WET, plain
+from survey.imagery.triggers.product import plain
 from survey.imagery.triggers.shapes import axes, smallest_box
+from survey.imagery.triggers.spectra import GAUGES, gauged, ways
+from survey.imagery.triggers.sums import mean_of, size_of, spread_of
 from survey.imagery.triggers.support import Support
 
 F32 = NDArray[np.float32]
@@ -57,69 +61,37 @@ def boxiness(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> float:
     return len(rows) / smallest_box(rows, cols, _COS, _SIN)
 
 
-def _mean(values: NDArray[np.float32]) -> np.float32:
-    """As ``values.mean()`` of one axis, without its overhead."""
-    return np.add.reduce(values) / np.float32(len(values))
+@dataclass(frozen=True)
+class Words:
+    """Spectra that are known around here, ln reflectance."""
+
+    logs: F32  # (word, band)
+    across: F32  # (band, word)
+    middle: F32  # (band,)
 
 
-def _spread(values: NDArray[np.float32]) -> float:
-    """As ``values.std()`` of one axis."""
-    away = values - _mean(values)
-    return float(np.sqrt(_mean(away * away)))
+@lru_cache(maxsize=8)
+def _words(content: bytes, bands: int) -> Words:
+    logs = _log(np.frombuffer(content, np.float32).reshape(-1, bands))
+    return Words(logs, np.ascontiguousarray(logs.T), middle(logs) if len(logs) else logs.sum(0))
 
 
-def _size(values: NDArray[np.float32]) -> float:
-    """Root mean square."""
-    return float(np.sqrt(np.mean(values * values)))
+def _fade(far_by_hit: NDArray[np.float64], days: NDArray[np.float64], span: float) -> float:
+    """ln of how much farther from all history the later half of the detections lies than the earlier."""
+    if len(days) < 2:
+        return 0.0
+    seen, half = np.isfinite(far_by_hit), days[0] + span / 2
+    early, late = far_by_hit[seen & (days < half)], far_by_hit[seen & (days >= half)]
+    if not len(early) or not len(late):
+        return 0.0
+    return float(np.log(max(np.mean(late), 0.1) / max(np.mean(early), 0.1)))
 
 
-def _share(mask: NDArray[np.bool_]) -> float:
-    return float(np.count_nonzero(mask)) / len(mask)
-
-
-def inside(cell: NDArray[np.int64], width: int) -> NDArray[np.bool_]:
-    """Which cells of an object (flat indices, ascending) have all four neighbours in it."""
-    out = np.ones(len(cell), bool)
-    for step in (-width, -1, 1, width):
-        beside = cell + step
-        at = np.minimum(np.searchsorted(cell, beside), len(cell) - 1)
-        out &= cell[at] == beside
-    return out
-
-
-def texture(
-    support: Support,
-    cells: NDArray[np.intp],
-    novel: list[NDArray[np.bool_]],
-    hits: list[int],
-    bands: int,
-) -> tuple[float, float, float]:
-    """(brightness, colour, time), ln reflectance, root mean square: how far the cells of an object differ
-    from one another in either, and each on the dates ``hits`` from its own mean.
-
-    Means over dates are compared, so that noise and the weather of a day do not pass for faces and spoil; of
-    objects with five inner cells or more only those, because a rim is a mixture.
-    """
-    within = inside(support.cell[cells], support.width)
-    chosen = cells[within] if np.count_nonzero(within) >= 5 else cells
-    total, count = np.zeros((len(chosen), bands), np.float32), np.zeros(len(chosen), np.float32)
-    looks = []
-    for t in hits:
-        there = novel[t][chosen]
-        if there.any():
-            spectrum = _log(plain(support.now[support.at[t][chosen[there]]]))
-            looks.append((there, spectrum))
-            total[there] += spectrum
-            count[there] += 1
-    if not looks:
-        return 0.0, 0.0, 0.0
-    mean = total / np.maximum(count, 1)[:, None]
-    shown = mean[count > 0]
-    level = np.add.reduce(shown, 1) / np.float32(bands)
-    colour = shown - level[:, None]
-    away = [spectrum - mean[there] for there, spectrum in looks]
-    rest = np.concatenate([one - one.mean(0) for one in away])
-    return _spread(level), _size(colour - colour.mean(0)), _size(rest)
+@cache
+def _logs() -> tuple[F32, F32]:
+    """ln reflectance of each count, and the same of the reflectance that the first stands for."""
+    every = _log(plain(np.arange(2**16, dtype=np.uint16)))
+    return every, _log((np.exp(every) - 0.03).astype(np.float32))
 
 
 def foreign(now: F32, usual: F32, common: F32) -> tuple[float, float, float]:
@@ -130,15 +102,8 @@ def foreign(now: F32, usual: F32, common: F32) -> tuple[float, float, float]:
     a fifth beyond it) the nearest to ``now`` is sought. Returns its distance, that distance as a share of the
     change, and how far along it ``now`` lies.
     """
-    change = now - usual
-    size = _size(change)
-    ways = common - usual
-    along = np.clip((ways * change).sum(1) / np.maximum((ways * ways).sum(1), 1e-6), 0.0, 1.2)
-    away = change - along[:, None] * ways
-    rest = (away * away).mean(1)
-    best = int(np.argmin(rest))
-    left = float(np.sqrt(rest[best]))
-    return left, left / max(size, 1e-3), float(along[best])
+    found: tuple[float, float, float] = ways(now, usual, common)
+    return found
 
 
 def measure(
@@ -149,7 +114,7 @@ def measure(
     looks: int,
     days: NDArray[np.float64],
     born_cells: int,
-    novel: list[NDArray[np.bool_]],
+    novel: NDArray[np.bool_],
     bands: BandSet,
     common: NDArray[np.float32],
     worked: NDArray[np.float32],
@@ -158,66 +123,33 @@ def measure(
     """Features of an object with ``cells`` (support indices) that was detected on the dates ``hits``.
 
     ``evidence`` is the accumulated log10 evidence of its cells, ``looks`` the clear looks since the first
-    hit, ``days`` the day of every date, ``novel`` which cells were novel on each date.
+    hit, ``days`` the day of every date, ``novel`` (date, cell) which cells of the support were new.
     """
     # The strongest half speaks for the object; its edge is mixed with the neighbours.
     order = np.argsort(-evidence, kind="stable")
     core = cells[order[: max(3, len(cells) // 2)]]
-    recent = hits[-LAST_HITS:]
-    now, match, usual, distance, flags, by_hit, distance_by_hit = [], [], [], [], [], [], []
-    for t in hits:
-        have = core[novel[t][core]]
-        if not len(have):
-            have = cells[novel[t][cells]]
-        at = support.at[t][have]
-        if not len(at):
-            continue
-        spectrum = _log(plain(support.now[at]))
-        by_hit.append((t, middle(spectrum)))
-        distance_by_hit.append((t, float(middle(support.distance[at]))))
-        if t in recent:
-            now.append(spectrum)
-            match.append(_log(plain(support.match[at])))
-            usual.append(_log(plain(support.usual[at])))
-            distance.append(support.distance[at])
-            flags.append(support.flags[at])
-    # Of one detection the middle is known already.
-    once = len(now) == 1 and by_hit[-1][0] in recent
-    spectra_ln = now[0] if len(now) == 1 else np.concatenate(now)
-    a = by_hit[-1][1] if once else middle(spectra_ln)
-    m = middle(np.concatenate(match))
-    u = middle(np.concatenate(usual))
-    flag = np.concatenate(flags)
-    far = distance_by_hit[-1][1] if once else float(middle(np.concatenate(distance)))
-    at_last = support.at[hits[-1]][cells[novel[hits[-1]][cells]]]
-    kinds = support.land[at_last]
-    green = support.green[at_last].astype(float) / 100.0
+    number = support.now.shape[1]
+    known = _words(np.ascontiguousarray(common, np.float32).tobytes(), number)
+    taken = _words(np.ascontiguousarray(worked, np.float32).tobytes(), number)
+    a, m, u, far_by_hit, said, kinds = gauged(
+        core, cells, np.array(hits), min(LAST_HITS, len(hits)), support.at, novel,
+        support.cell, support.width, support.now, support.match, support.usual, support.distance,
+        support.flags, support.land, support.green, *_logs(), known.across, taken.across,
+    )  # fmt: skip
+    gauge = dict(zip(GAUGES, said.tolist(), strict=True))
     red, nir, blue = bands.index("red"), bands.index("nir"), bands.bluest
     plain_now = np.exp(a) - 0.03
     ndvi_now = float((plain_now[nir] - plain_now[red]) / max(plain_now[nir] + plain_now[red], 1e-3))
-    inner = np.add.reduce(_log(plain(support.now[at_last])), 1) / np.float32(len(a))
-    inner_usual = np.add.reduce(_log(plain(support.usual[at_last])), 1) / np.float32(len(a))
-    uneven, patchy, flicker = texture(support, cells, novel, recent, len(a))
     more, beside = a - u, a - m
-    brighter = float(_mean(more))
-    land = np.bincount(kinds, minlength=5) / len(kinds)
+    brighter = float(mean_of(more, number))
+    land = (kinds / kinds.sum()).tolist()
     rows, cols = support.rows[cells], support.cols[cells]
     elongation, fill = shape(rows, cols)
-    path = np.stack([s for _, s in by_hit])
     span = max(days[hits[-1]] - days[hits[0]], 0.0)
-    fade = 0.0
-    half = days[hits[0]] + span / 2
-    early = [v for t, v in distance_by_hit if days[t] < half]
-    late = [v for t, v in distance_by_hit if days[t] >= half]
-    if early and late:
-        fade = float(np.log(max(np.mean(late), 0.1) / max(np.mean(early), 0.1)))
-    spectra = (np.exp(spectra_ln) - 0.03).astype(np.float32)
-    colours = spectra_ln - spectra_ln.mean(1, keepdims=True)
     short = bands.index("green") if bands.has("green") else blue
-    if len(common):
-        words = _log(common)
-        around = middle(words)
-        left, left_share, way = foreign(a, u, words)
+    if len(known.logs):
+        around = known.middle
+        left, left_share, way = foreign(a, u, known.logs)
     else:
         around, left, left_share, way = u, UNKNOWN / 2, 0.5, 0.5
     above = a - around
@@ -226,49 +158,49 @@ def measure(
         "foreign_share": left_share,
         "toward_soil": way,
         "watery": float(a[short] - a[nir]),
-        "barer": ndvi_now - float(middle(green[:, 0])),
-        "patchy": _size(colours - middle(colours)),
-        "flat": _spread(a),
-        "uneven_more": _spread(inner) - _spread(inner_usual),
-        "uneven_in": uneven,
-        "patchy_in": patchy,
-        "flicker": flicker,
-        "over_ground": float(_mean(above)),
+        "barer": ndvi_now - gauge["green_low"],
+        "patchy": gauge["patchy"],
+        "flat": float(spread_of(a.copy(), number)),
+        "uneven_more": gauge["uneven"] - gauge["uneven_usual"],
+        "uneven_in": gauge["uneven_in"],
+        "patchy_in": gauge["patchy_in"],
+        "flicker": gauge["flicker"],
+        "over_ground": float(mean_of(above, number)),
         "nir_red_ground": float(above[nir] - above[red]),
         "blue_red_ground": float(above[blue] - above[red]),
-        "novelty": float(np.log(max(far, 0.1))),
-        "contrast": float(np.sqrt(_mean(beside * beside))),
+        "novelty": float(np.log(max(gauge["distance"], 0.1))),
+        "contrast": float(size_of(beside, number)),
         "ndvi_now": ndvi_now,
-        "green_high": float(middle(green[:, 1])),
-        "green_low": float(middle(green[:, 0])),
+        "green_high": gauge["green_high"],
+        "green_low": gauge["green_low"],
         "brighter": brighter,
         "brighter_abs": abs(brighter),
-        "bright": float(_mean(a)),
+        "bright": float(mean_of(a, number)),
         "blue_red": float(a[blue] - a[red]),
         "bluer": float(more[blue] - more[red]),
         "nir_red": float(a[nir] - a[red]),
-        "rare": float(middle(rareness(spectra, common))),
-        "unlike_worked": float(middle(rareness(spectra, worked))) if len(worked) else UNKNOWN / 2,
+        "rare": gauge["rare"],
+        "unlike_worked": gauge["unlike_worked"] if len(worked) else UNKNOWN / 2,
         "no_lease_known": float(not len(worked)),
         "ln_area_ha": float(np.log(len(cells) * cell_area_m2 / 1e4)),
         "elongation": elongation,
         "fill": fill,
         "box": boxiness(rows, cols),
-        "uneven": _spread(inner),
-        "drift": float(np.sqrt(((path - path.mean(0)) ** 2).mean())) if len(path) > 1 else 0.0,
-        "fade": fade,
+        "uneven": gauge["uneven"],
+        "drift": gauge["drift"],
+        "fade": _fade(far_by_hit, days[hits], span),
         "one_hit": float(len(hits) == 1),
         "ln_hits": float(np.log(len(hits))),
         "hit_share": len(hits) / max(looks, 1),
         "ln_days": float(np.log1p(span)),
         "growth": float(np.log(len(cells) / max(born_cells, 1))),
-        "wet": _share((flag & WET) > 0),
-        "shore": float(np.count_nonzero((kinds == SHORE) | (kinds == WATER))) / len(kinds),
-        "woody": float(land[WOODY]),
-        "seasonal": float(land[SEASONAL]),
-        "bare": float(land[BARE]),
-        "doubtful": _share((flag & (SUSPECT | VEIL)) > 0),
-        "veiled": _share((flag & VEIL) > 0),
+        "wet": gauge["wet"],
+        "shore": float(kinds[SHORE] + kinds[WATER]) / float(kinds.sum()),
+        "woody": land[WOODY],
+        "seasonal": land[SEASONAL],
+        "bare": land[BARE],
+        "doubtful": gauge["doubtful"],
+        "veiled": gauge["veiled"],
     }
     if bands.has("swir1"):
         s1 = bands.index("swir1")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.imagery.triggers.whitened import ranked
+from survey.imagery.triggers.sums import ranked
 from survey.jit import kernel
 
 UNIT = 1e-4

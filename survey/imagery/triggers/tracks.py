@@ -107,8 +107,8 @@ class Replay:
         self.least_cells = max(2, int(np.ceil(settings.least_area_m2 / cell_area_m2)))
         self.neighbours = Neighbours(support.cell, support.width, 1 + int(settings.join_cells))
         self.accumulator = Accumulator(support, settings, alone=not may_confirm)
-        self.looked: list[NDArray[np.bool_]] = []
-        self.novel: list[NDArray[np.bool_]] = []
+        self.looked = np.zeros(support.at.shape, bool)  # (date, cell), as far as the walk has come
+        self.novel = np.zeros(support.at.shape, bool)
         self.owner = np.full(len(support.cell), -1, np.int32)
         self._look_of = np.full(len(support.cell), -1, np.int32)  # latest candidate of each cell
         self.tracks: list[Track] = []
@@ -121,8 +121,7 @@ class Replay:
     # -- one date ------------------------------------------------------------------------------------------
     def step(self, t: int) -> None:
         looked, novel = self.accumulator.step(t)
-        self.looked.append(looked)
-        self.novel.append(novel)
+        self.looked[t], self.novel[t] = looked, novel
         s = self.settings
         groups = grown_objects(
             self.accumulator.total, self.neighbours, grow=s.grow, seed=s.seed, least_cells=self.least_cells

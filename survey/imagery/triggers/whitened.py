@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.imagery.triggers.sums import ranked
 from survey.jit import kernel
 
 U16 = NDArray[np.uint16]
@@ -16,32 +17,6 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 MOST_BANDS = 6
-
-
-@kernel
-def ranked(values: NDArray[np.generic], n: int, k: int) -> float:
-    """The ``k``-th smallest (from 0) of the first ``n`` values. They are reordered: none before ``k`` is
-    larger than it (Hoare 1961)."""
-    low, high = 0, n - 1
-    while low < high:
-        pivot = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if k <= j:
-            high = j
-        elif k >= i:
-            low = i
-        else:
-            break
-    return values[k]
 
 
 @kernel
