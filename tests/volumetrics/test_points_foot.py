@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,3 +69,21 @@ def test_half_as_steep_beyond_leaves_half_open():
 def test_a_measured_toe_leaves_nothing_open():
     mesh, rim, off = laid(lambda off: np.full(off.shape, -DEPTH))
     assert missed_at_the_foot(mesh, rim, off == STEP, pit=True) == 0.0
+
+
+def test_a_hillside_is_no_side_of_the_pit():
+    mesh, rim, _ = laid(lambda off: np.full(off.shape, -DEPTH))
+    level = missed_at_the_foot(mesh, rim, none(rim), pit=True)
+    hill = 0.8 * mesh.xyz[:, 0] - 0.3 * mesh.xyz[:, 1]
+    tilted = replace(mesh, xyz=mesh.xyz + np.column_stack([0 * hill, 0 * hill, hill]))
+    assert missed_at_the_foot(tilted, rim, none(rim), pit=True, base=hill) == pytest.approx(level)
+
+
+def test_slopes_across_the_side_do_not_carry_it_on():
+    """Furrows along the rim's rays are steep, and lead nowhere deeper."""
+    flat, rim, off = laid(lambda off: np.full(off.shape, -DEPTH))
+    bearing = np.arctan2(flat.xyz[:, 1], flat.xyz[:, 0])
+    wave = np.where(rim, 0.0, 0.4 * np.sign(np.sin(9 * bearing)))
+    furrowed = replace(flat, xyz=flat.xyz + np.column_stack([0 * wave, 0 * wave, wave]))
+    level = missed_at_the_foot(flat, rim, none(rim), pit=True)
+    assert missed_at_the_foot(furrowed, rim, none(rim), pit=True) == pytest.approx(level, rel=0.15)

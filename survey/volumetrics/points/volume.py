@@ -106,12 +106,14 @@ def point_volume(site: SiteLines, base: str = "auto", *, level_m: float | None =
     remarks = list(site.remarks)
     doubts = [_precision(site, mesh, used, ground)]
     halves, spread = _left_out(site, base, level_m, fill - cut, "inner")
-    foot = missed_at_the_foot(mesh, *_lines(site, mesh, used), pit=site.pit)
-    doubts.append(Doubt("spacing of points", max(halves, float(abs(missed_by_bends(mesh))), foot), spread))
+    base_heights = ground.at(mesh.xyz[:, :2])
+    foot = missed_at_the_foot(mesh, *_lines(site, mesh, used), pit=site.pit, base=base_heights)
+    between = max(halves, float(abs(missed_by_bends(mesh))))
+    # Where a foot may be is a range that is known, not a scatter that was seen in two halves.
+    doubts.append(Doubt("spacing of points", max(between, foot), spread if between >= foot else math.inf))
     bends, spread = _left_out(site, base, level_m, fill - cut, "outline")
     doubts.append(Doubt("spacing of the outline", bends, spread))
     doubts.append(_base_doubt(site, ground, fill - cut, mesh))
-    base_heights = ground.at(mesh.xyz[:, :2])
     depth = (base_heights - mesh.xyz[:, 2]) if site.pit else (mesh.xyz[:, 2] - base_heights)
     inner = np.flatnonzero(np.isin(used, site.inner))
     k = int(inner[np.argmax(depth[inner])]) if len(inner) else int(np.argmax(depth[: mesh.measured]))
