@@ -81,7 +81,7 @@ def test_a_hillside_is_no_side_of_the_pit():
 
 def test_slopes_across_the_side_do_not_carry_it_on():
     """Furrows along the rim's rays are steep, and lead nowhere deeper."""
-    flat, rim, off = laid(lambda off: np.full(off.shape, -DEPTH))
+    flat, rim, _ = laid(lambda off: np.full(off.shape, -DEPTH))
     bearing = np.arctan2(flat.xyz[:, 1], flat.xyz[:, 0])
     wave = np.where(rim, 0.0, 0.4 * np.sign(np.sin(9 * bearing)))
     furrowed = replace(flat, xyz=flat.xyz + np.column_stack([0 * wave, 0 * wave, wave]))
