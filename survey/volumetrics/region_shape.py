@@ -167,10 +167,7 @@ def shape_of(
     limit = 3 * sigma
     volume = max(float(d[inside].sum()), 1e-9)
     fringe_share = float(np.clip(d[fringe], -limit, limit).sum()) / volume
-    # What stands along the outline counts even where cells resolve it: the outline is not known to the cell.
-    upright = math.sqrt(WALL_SAMPLING * 1.1 * float(rim.sum())) * max(across, 0.0)
     walls = wall_sampling(d, known, inside | (outside & (away <= 2.01 * cell)))
-    sampling = max(walls, upright) / volume
 
     core = inside & (depth > min(1.6 * cell, 0.2 * width))
     if int(core.sum()) < 8:
@@ -215,7 +212,7 @@ def shape_of(
         rectangular=_rectangular(inside, cell_m),
         one_cell=float(d[inside].max()) / volume,
         fringe_share=fringe_share,
-        sampling_share=sampling,
+        sampling_share=walls / volume,
         towards_end=float(d[cells_out].mean()) / max(mean, 1e-6) - 1.0 if cells_out.any() else 0.0,
         steep=steep,
         whole=_whole(inside, cell_m),
@@ -225,17 +222,19 @@ def shape_of(
 def wall_sampling(d: Floats, known: NDArray[np.bool_], near: NDArray[np.bool_]) -> float:
     """1 σ of the sum of a rise over cells, metres times cells, from where walls fall between their centres.
 
-    A wall shows as a step between two cells that is greater than the steps beside it; on a slope that cells
-    resolve no step is, and there cells miss nothing. Along rows and columns together the outline of a wall of
-    length P crosses 4P/(πs) pairs, so that with the excess e of each σ² = 0.0724·(π/4)·Σe², which for one
-    upright wall is h²·P/s times 0.0724.
+    A wall shows as a step between two cells that does not go on in the steps beside it; on a slope that cells
+    resolve every step does, and there cells miss nothing. A ridge of one cell is two walls, up and down.
+    Along rows and columns together the outline of a wall of length P crosses 4P/(πs) pairs, so that with the
+    excess e of each σ² = 0.0724·(π/4)·Σe², which for one upright wall is h²·P/s times 0.0724.
     """
     total = 0.0
     for a, ok, w in ((d, known, near), (d.T, known.T, near.T)):
         if a.shape[1] < 4:
             continue
-        step = np.abs(np.diff(a, axis=1))
-        excess = np.maximum(step[:, 1:-1] - np.maximum(step[:, :-2], step[:, 2:]), 0.0)
+        step = np.diff(a, axis=1)
+        way = np.sign(step[:, 1:-1])
+        goes_on = np.maximum(np.maximum(way * step[:, :-2], way * step[:, 2:]), 0.0)
+        excess = np.maximum(np.abs(step[:, 1:-1]) - goes_on, 0.0)
         seen = ok[:, :-3] & ok[:, 1:-2] & ok[:, 2:-1] & ok[:, 3:] & (w[:, 1:-2] | w[:, 2:-1])
         total += float((excess[seen] ** 2).sum())
     return math.sqrt(WALL_SAMPLING * math.pi / 4 * total)

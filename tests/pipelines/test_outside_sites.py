@@ -69,6 +69,18 @@ def test_every_true_site_is_found_once_with_its_volume(scene, whole: Compared) -
         assert own[0].volume_lo_m3 < own[0].volume_m3 < own[0].volume_hi_m3
 
 
+def test_zones_count_what_is_too_small_for_a_site(whole: Compared, job_file: Path) -> None:
+    least = 1.5 * max(s.area_m2 for s, _ in whole.found.sites)
+    text = job_file.read_text()
+    other = job_file.with_name("large-sites.toml")
+    other.write_text(f"{text}\n[detect]\nmin_area_m2 = {least:.0f}\n")
+    large = run(other)
+    assert not large.found.sites
+    for ours, theirs in zip(whole.zones, large.zones, strict=True):
+        assert theirs.cut_m3 == pytest.approx(ours.cut_m3, abs=1e-6)
+        assert theirs.fill_m3 == pytest.approx(ours.fill_m3, abs=1e-6)
+
+
 def test_nothing_but_digging_is_called_a_site(scene, whole: Compared) -> None:  # type: ignore[no-untyped-def]
     digging = shapely.union_all([s.outline for s in scene.truth.sites])
     for site, shape in whole.found.sites:

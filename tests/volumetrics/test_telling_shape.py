@@ -228,6 +228,19 @@ def test_what_is_said_of_steep_sides_is_no_less_than_they_scatter() -> None:
         assert said > 0.8 * scatter
 
 
+def test_a_wall_thinner_than_a_cell_is_seen_as_two() -> None:
+    """Sampled anew by a later survey, 5 m of wall come and go along its line: up here, down there."""
+    rng = np.random.default_rng(9)
+    y, x = np.mgrid[:40, :40]
+    sums, said = [], []
+    for east, north in rng.uniform(19, 20, (120, 2)):
+        r = np.hypot(x - east, y - north)
+        d = np.where((r > 10.0) & (r < 10.6), 5.0, 0.0)
+        sums.append(d.sum())
+        said.append(wall_sampling(d, np.ones(d.shape, bool), r < 13))
+    assert float(np.mean(said)) == pytest.approx(float(np.std(sums)), rel=0.5)
+
+
 def test_data_that_end_are_no_wall() -> None:
     d = np.full((30, 30), 2.0)
     known = np.ones(d.shape, bool)

@@ -21,7 +21,7 @@ from survey.errors import InputRefused
 from survey.pipelines.change.doubts import doubts, misfit, sameness
 from survey.pipelines.change.pair import Measurement, Settings, measure_pair
 from survey.pipelines.change.sites import Found, dismissed_mask, make_found
-from survey.pipelines.change.tell_apart import in_plain_words, tell_apart
+from survey.pipelines.change.tell_apart import in_plain_words, small_changes, tell_apart
 from survey.pipelines.change.workings import settle_workings
 from survey.pipelines.checkpoints import CheckpointReport, checkpoint_reports, tie_of
 from survey.pipelines.epochs import Opened, agreed, open_epochs, open_lease, open_registry
@@ -162,10 +162,11 @@ def _compare(
     span = None
     if len(epochs) > 2:
         span = _one_pair(job, inputs, engine, epochs[0], epochs[-1], lease, registry, reports, None, tile)
-    remarks.append(in_plain_words(pairs[-1].measurement))
+    last = pairs[-1]
+    remarks.append(in_plain_words(last.measurement))
+    remarks += small_changes(last.measurement, last.verdicts, job.detect.min_area_m2)
     undated = NONE
     if job.detect.existing is True:
-        last = pairs[-1]
         m = last.measurement
         here = lease.to_crs(m.job.crs_wkt)
         undated = undated_beside(job, epochs[-1], here, registry, m, last.found, engine, tile)

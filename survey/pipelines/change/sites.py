@@ -78,6 +78,8 @@ def make_found(
     sites, dismissed = [], []
     for k in m.regions:
         verdict = verdicts[k]
+        if verdict.small:
+            continue
         shape = outline(m, k)
         volume = abs(float(m.regions.rise_m3[k]))
         place = position_of(shape, lease)

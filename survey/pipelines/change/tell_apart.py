@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,8 @@ EVEN = 0.5
 LARGE_FOR_ITS_AREA = 1_000_000
 TOO_SMALL = "too small"
 P_DIGGING = f"p_{DIGGING}"
-MOST_TALLIED = 40
-"""Changes too small to be sites that are looked at all the same, for what they may add to a zone."""
+MOST_TALLIED = 100
+"""Changes too small to be sites that are looked at all the same: a zone counts those that are digging."""
 LEAST_TALLIED = 0.25
 """Of the least area: smaller ones are spikes and single cells."""
 TALLIED_SIGMAS = 5.0
@@ -55,8 +55,11 @@ def tell_apart(
     def verdict(k: int) -> Verdict:
         easy = _without_looking(m, k, min_area_m2, min_depth_m)
         if easy is not None and easy.reason == TOO_SMALL and k in tallied:
-            seen = judge(evidence_on(m, k, ortho_before, ortho_after), 0.0).evidence
-            return replace(easy, evidence=easy.evidence | {P_DIGGING: seen[P_DIGGING]})
+            mean = float(m.regions.rise_m3[k]) / float(m.regions.area_m2[k])
+            seen = judge(evidence_on(m, k, ortho_before, ortho_after), mean)
+            if not seen.dismissed:
+                return replace(seen, small=True)
+            return replace(easy, evidence=easy.evidence | {P_DIGGING: seen.evidence[P_DIGGING]})
         if easy is not None:
             return easy
         evidence = evidence_on(m, k, ortho_before, ortho_after)
@@ -82,6 +85,23 @@ def tell_apart(
         }
     )
     return verdicts
+
+
+def small_changes(m: Measurement, verdicts: Sequence[Verdict], min_area_m2: float) -> list[Remark]:
+    """What the zones count although no site is listed for it."""
+    rise = np.array([float(m.regions.rise_m3[k]) for k, v in enumerate(verdicts) if v.small])
+    if not rise.size:
+        return []
+    cut, fill = -float(rise[rise < 0].sum()) + 0.0, float(rise[rise > 0].sum())
+    return [
+        Remark(
+            "small-changes",
+            f"Of the changes smaller than {min_area_m2:g} m², {rise.size} look like digging or heaping: "
+            f"they are no sites, but their {cut:.1f} m³ of cut and {fill:.1f} m³ of fill are counted in the "
+            "zones.",
+            "info",
+        )
+    ]
 
 
 def in_plain_words(m: Measurement) -> Remark:
@@ -129,7 +149,7 @@ def _without_looking(m: Measurement, k: int, min_area_m2: float, min_depth_m: fl
 def _too_small_to_list(m: Measurement, min_area_m2: float) -> frozenset[int]:
     """The largest changes by volume among those below the least area that are surely changes.
 
-    They are no sites, but a zone's interval has to know whether they may be digging.
+    They are no sites, but a zone's sum and its interval have to know whether they are digging.
     """
     r = m.regions
     volume = np.abs(r.rise_m3)
