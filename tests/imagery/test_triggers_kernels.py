@@ -253,3 +253,39 @@ def test_land_is_ranked_by_its_own_history():
     assert (wet[0, 0], looks[0, 0]) == (0.0, 9)
     stack[:4, 2] = 300  # dark in the near infrared, darker than the short band: water
     assert lie_of_land(stack, np.ones((9, 1, 1), bool), tables, 1, 2, 0, -1)[2][0, 0] == pytest.approx(4 / 9)
+
+
+@given(
+    st.integers(0, 2**31),
+    st.sampled_from([-2.25, -1.0, -0.75, -0.3, 0.0, 0.25, 0.5, 1.75]),
+    st.sampled_from([-3.0, -0.8, -0.5, 0.0, 0.2, 0.75, 1.0, 2.6]),
+)
+@settings(max_examples=40, deadline=None)
+def test_moving_is_catmull_rom_cell_by_cell(seed, down, across):
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 9, 2)
+    counts = rng.integers(1, 20_000, (2, height, width)).astype(np.uint16)
+    counts[rng.random(counts.shape) < 0.06] = 0
+
+    def weights(part):
+        t = part - np.floor(part)
+        return [
+            -0.5 * t + t * t - 0.5 * t**3,
+            1 - 2.5 * t * t + 1.5 * t**3,
+            0.5 * t + 2 * t * t - 1.5 * t**3,
+            -0.5 * t * t + 0.5 * t**3,
+        ]
+
+    moved = moved_counts(counts, down, across)
+    for r in range(height):
+        for c in range(width):
+            rows = np.clip(r + int(np.floor(down)) + np.arange(-1, 3), 0, height - 1)
+            cols = np.clip(c + int(np.floor(across)) + np.arange(-1, 3), 0, width - 1)
+            beyond = not (-0.75 <= r + down <= height - 0.25 and -0.75 <= c + across <= width - 0.25)
+            for b in range(2):
+                near = counts[b][np.ix_(rows, cols)].astype(float)
+                wanted = np.clip(weights(down) @ near @ weights(across) + 0.5, 1, 65535)
+                if beyond or (near == 0).any():
+                    assert moved[b, r, c] == 0
+                else:
+                    assert abs(int(moved[b, r, c]) - int(wanted)) <= 1

@@ -7,10 +7,13 @@ from datetime import date
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from survey.grid import Grid
 from survey.imagery.triggers.bands import NAMES, BandSet
 from survey.imagery.triggers.fits import Fitter
+from survey.imagery.triggers.product import Product
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.sources import ArrayScene
 from survey.imagery.triggers.support import gather
@@ -90,3 +93,29 @@ def test_tiles_say_what_the_whole_says(history):
         for name in ("log10_p", "distance", "flags", "land", "now", "match", "usual", "green", "wet_share"):
             one, other = (getattr(s, name)[s.at[t][there]] for s in (whole, cut))
             np.testing.assert_array_equal(one, other, err_msg=f"{name} on date {t}")
+
+
+@given(st.integers(0, 2**31), st.integers(0, 60))
+@settings(max_examples=25, deadline=None)
+def test_a_product_comes_back_as_it_was_kept(seed, n):
+    rng = np.random.default_rng(seed)
+    rows, cols = rng.integers(1, 40, 2)
+    n = min(n, int(rows * cols))
+
+    def drawn(kind, *shape):
+        info = np.iinfo(kind)
+        return rng.integers(info.min, info.max + 1, shape).astype(kind)
+
+    cell = np.sort(rng.choice(rows * cols, n, replace=False)).astype(np.int32)
+    product = Product(
+        64, 1_000_000, rng.random((rows, cols)) < 0.5, cell, drawn(np.int16, n), drawn(np.uint16, n),
+        drawn(np.uint8, n), drawn(np.uint8, n), drawn(np.uint16, n, 6), drawn(np.uint16, n, 6),
+        drawn(np.uint16, n, 6), drawn(np.int8, n, 2), drawn(np.uint8, n),
+    )  # fmt: skip
+    content = product.to_bytes()
+    again = Product.from_bytes(content)
+    for field in dataclasses.fields(Product):
+        was, now = np.asarray(getattr(product, field.name)), np.asarray(getattr(again, field.name))
+        assert was.dtype == now.dtype
+        np.testing.assert_array_equal(was, now)
+    assert again.to_bytes() == content

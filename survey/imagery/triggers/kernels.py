@@ -41,38 +41,45 @@ def moved_counts(counts: U16, shift_rows: float, shift_cols: float) -> U16:
         weights[axis, 1] = 1.0 - 2.5 * t * t + 1.5 * t**3
         weights[axis, 2] = 0.5 * t + 2.0 * t * t - 1.5 * t**3
         weights[axis, 3] = -0.5 * t * t + 0.5 * t**3
-    line = np.empty(width, np.float32)
+    a0, a1, a2, a3 = weights[0]
+    b0, b1, b2, b3 = weights[1]
+    unknown, least = np.float32(-1e9), np.float32(-1e8)
+    # The line with what lies beyond its ends repeated: the four neighbours of a cell then lie side by side.
+    line = np.empty(width + 3, np.float32)
+    first = whole[1] - 1
+    left, skip = min(max(-first, 0), width + 3), max(first, 0)
+    inside = max(min(width - skip, width + 3 - left), 0)
+    begin, end = 0, width
+    while begin < width and begin + shift_cols < -0.75:
+        begin += 1
+    while end > begin and end - 1 + shift_cols > width - 0.25:
+        end -= 1
+    if inside == 0 or begin == end:
+        return out
+    l0, l1, l2, l3 = line[begin:], line[begin + 1 :], line[begin + 2 :], line[begin + 3 :]
+    inner = line[left : left + inside]
     for b in range(bands):
         for r in range(height):
             at = r + shift_rows
             if at < -0.75 or at > height - 0.25:
                 continue
-            r0 = min(max(r + whole[0] - 1, 0), height - 1)
-            r1 = min(max(r + whole[0], 0), height - 1)
-            r2 = min(max(r + whole[0] + 1, 0), height - 1)
-            r3 = min(max(r + whole[0] + 2, 0), height - 1)
-            for c in range(width):
-                v0, v1, v2, v3 = counts[b, r0, c], counts[b, r1, c], counts[b, r2, c], counts[b, r3, c]
-                if v0 == 0 or v1 == 0 or v2 == 0 or v3 == 0:
-                    line[c] = np.float32(-1e9)
-                else:
-                    line[c] = (
-                        weights[0, 0] * v0 + weights[0, 1] * v1 + weights[0, 2] * v2 + weights[0, 3] * v3
-                    )
-            for c in range(width):
-                at = c + shift_cols
-                if at < -0.75 or at > width - 0.25:
-                    continue
-                w0 = line[min(max(c + whole[1] - 1, 0), width - 1)]
-                w1 = line[min(max(c + whole[1], 0), width - 1)]
-                w2 = line[min(max(c + whole[1] + 1, 0), width - 1)]
-                w3 = line[min(max(c + whole[1] + 2, 0), width - 1)]
-                if w0 < -1e8 or w1 < -1e8 or w2 < -1e8 or w3 < -1e8:
-                    continue
-                value = weights[1, 0] * w0 + weights[1, 1] * w1 + weights[1, 2] * w2 + weights[1, 3] * w3
-                out[b, r, c] = np.uint16(
-                    min(max(value + np.float32(0.5), np.float32(1.0)), np.float32(65535.0))
-                )
+            v0 = counts[b, min(max(r + whole[0] - 1, 0), height - 1), skip:]
+            v1 = counts[b, min(max(r + whole[0], 0), height - 1), skip:]
+            v2 = counts[b, min(max(r + whole[0] + 1, 0), height - 1), skip:]
+            v3 = counts[b, min(max(r + whole[0] + 2, 0), height - 1), skip:]
+            # Without branches: the loops then take several cells at a time.
+            for c in range(inside):
+                value = a0 * v0[c] + a1 * v1[c] + a2 * v2[c] + a3 * v3[c]
+                known = (v0[c] > 0) & (v1[c] > 0) & (v2[c] > 0) & (v3[c] > 0)
+                inner[c] = value if known else unknown
+            line[:left] = inner[0]
+            line[left + inside :] = inner[inside - 1]
+            row = out[b, r, begin:end]
+            for c in range(end - begin):
+                value = b0 * l0[c] + b1 * l1[c] + b2 * l2[c] + b3 * l3[c]
+                known = (l0[c] > least) & (l1[c] > least) & (l2[c] > least) & (l3[c] > least)
+                kept = min(max(value + np.float32(0.5), np.float32(1.0)), np.float32(65535.0))
+                row[c] = np.uint16(np.int32(kept) if known else np.int32(0))
     return out
 
 

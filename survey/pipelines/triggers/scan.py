@@ -22,10 +22,10 @@ from survey.imagery.triggers.ground import SceneFit
 from survey.imagery.triggers.product import Product
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.slabs import SLABS
-from survey.imagery.triggers.tiles import TileTask, judge_tile
+from survey.imagery.triggers.tiles import TileTask, judge_tile_packed
 from survey.pipelines.triggers.store import KeptScene, Store
 
-METHOD = "triggers/2"
+METHOD = "triggers/3"
 """Changes whenever the same scenes would give other products: what is kept is then made anew."""
 TILE = 1024
 """Cells along a tile: with larger ones the halo costs less, and two at once more memory than is given."""
@@ -250,11 +250,11 @@ def _look(
     batch = max(8, 4 * engine.width)
     for start in range(0, len(tasks), batch):
         part = tasks[start : start + batch]
-        results = engine.map(judge_tile, part, stage="looking for what was never seen")
+        results = engine.map(judge_tile_packed, part, stage="looking for what was never seen")
         with store.transaction():
             for task, products in zip(part, results, strict=True):
                 for (scene, _, _), product in zip(task.scenes, products, strict=True):
-                    store.add_product(scene.key, product.row0, product.col0, product.to_bytes())
+                    store.add_product(scene.key, task.piece.row0, task.piece.col0, product)
     with store.transaction():
         for scene, _, _ in fitted:
             store.complete_scene(scene.key)
