@@ -18,7 +18,7 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -209,15 +209,6 @@ class RunFolder:
         # An adopted file shares its bytes with the former run; it is replaced, never written into.
         path.unlink(missing_ok=True)
         return path
-
-    def adopt(self, run: Path, names: Iterable[str]) -> None:
-        """Take over files of another run as they are, for a command that draws only some of them anew."""
-        for name in names:
-            path = self.path(name)
-            try:
-                os.link(run / name, path, follow_symlinks=False)
-            except OSError:
-                shutil.copyfile(run / name, path)
 
     def write_bytes(self, name: str, content: bytes) -> Path:
         path = self.path(name)

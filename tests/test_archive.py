@@ -285,17 +285,6 @@ def test_ids_cannot_leave_the_folder_of_runs(job_id, tmp_path):
         RunFolder(tmp_path, job_id)
 
 
-def test_adopted_files_are_shared_but_never_written_into(tmp_path):
-    make_run(tmp_path, "1")
-    with RunFolder(tmp_path, "B-1") as folder:
-        folder.adopt(tmp_path / "A-1", ["findings.csv", "chips/1.png"])
-        folder.write_text("findings.csv", "2")
-        folder.write_text("record.json", "{}")
-    assert (tmp_path / "A-1" / "findings.csv").read_text() == "1"
-    assert (tmp_path / "B-1" / "findings.csv").read_text() == "2"
-    assert (tmp_path / "B-1" / "chips" / "1.png").read_bytes() == b"\x89PNG"
-
-
 def test_folders_have_the_usual_permissions(tmp_path):
     make_run(tmp_path)
     (tmp_path / "plain").mkdir()

@@ -9,7 +9,6 @@ are sent the Surface and open the file themselves, each thread once.
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,7 @@ from survey.rasters.crs import Heights
 from survey.remark import Remark
 
 if TYPE_CHECKING:
-    from survey.dem.thumbnail import Thumbnail
-    from survey.rasters.limits import RasterLimits
+    pass
 
 
 @dataclass(frozen=True)
@@ -164,37 +162,3 @@ class Surface:
         source = read_heights(stored, top, bottom, left, right)
         interpolate(source, top, left, row, col, first_row, first_col, lay.node, r0, c0, out)
         return out
-
-    def thumbnail(self, max_side: int = 1024) -> Thumbnail:
-        """Mean heights on cells a whole number of times larger; see ``survey.dem.thumbnail``."""
-        from survey.dem.thumbnail import make_thumbnail
-
-        return make_thumbnail(self, max_side)
-
-    def valid_footprint(self, max_side: int = 1024) -> tuple[Grid, NDArray[np.float32]]:
-        """The measured fraction (0 to 1) of cells a whole number of times larger, and their grid."""
-        made = self.thumbnail(max_side)
-        return made.grid, made.measured
-
-
-def open_surface(
-    path: str | os.PathLike[str],
-    *,
-    crs: str | None = None,
-    height_unit: str | None = None,
-    name: str | None = None,
-    limits: RasterLimits | None = None,
-    interpolate: bool = True,
-) -> Surface:
-    """Look at a DEM, judge it, and describe how to read it: see ``survey.dem.opening``."""
-    from survey.dem.opening import open_surface as opened
-    from survey.rasters.limits import DEFAULT_LIMITS
-
-    return opened(
-        path,
-        crs=crs,
-        height_unit=height_unit,
-        name=name,
-        limits=limits or DEFAULT_LIMITS,
-        interpolate=interpolate,
-    )

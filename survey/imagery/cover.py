@@ -71,20 +71,6 @@ class Cover:
         }
 
 
-def excess_green(bands: Mapping[str, NDArray[np.floating]]) -> NDArray[np.float32]:
-    """2g − r − b of the chromatic coordinates: about 0 on soil, 0.1 to 0.5 on green leaves; NaN on black."""
-    total = bands["red"] + bands["green"] + bands["blue"]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 1e-4, 3 * bands["green"] / total - 1, np.nan).astype(np.float32)
-
-
-def normalised_difference(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.float32]:
-    """(one − other) / (one + other); NaN where both are dark or one was not seen."""
-    total = one + other
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 1e-4, (one - other) / total, np.nan).astype(np.float32)
-
-
 def cover(bands: Mapping[str, NDArray[np.floating]]) -> Cover:
     """Classify averaged bands, as ``Ortho.read`` gives them.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Verdict = Literal[
@@ -40,9 +40,6 @@ class Finding:
         """weak, moderate or strong for a raised flag; None for every other finding."""
         raised = self.evidence.get("flag")
         return str(raised) if raised is not None and self.verdict == "exempt, for review" else None
-
-    def with_evidence(self, **more: Any) -> Finding:
-        return replace(self, evidence={**self.evidence, **more})
 
 
 def severity(verdict: str, flag: str | None) -> int:

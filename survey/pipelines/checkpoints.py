@@ -16,9 +16,9 @@ from survey.grid import Grid
 
 if TYPE_CHECKING:
     from survey.dem.surface import Surface
-    from survey.pipelines.epochs import Opened
     from survey.pipelines.inputs import Inputs
     from survey.pipelines.job import Job
+    from survey.pipelines.opened import Opened
 
 LEAST_TO_TIE = 3
 

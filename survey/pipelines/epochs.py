@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from survey.errors import InputRefused
 from survey.pipelines.inputs import Inputs
 from survey.pipelines.job import Job
+from survey.pipelines.opened import Opened
 from survey.remark import Remark
 
 if TYPE_CHECKING:
     from survey.boundary.lease import Lease
     from survey.boundary.registry import Registry
-    from survey.dem.heights import HeightReference
-    from survey.dem.surface import Surface
-    from survey.imagery.ortho import Ortho
-    from survey.pipelines.job.surveys import Survey
-
-
-@dataclass(frozen=True)
-class Opened:
-    """One survey: its description in the job, the surface that is measured, and what else came with it."""
-
-    survey: Survey
-    surface: Surface
-    bare_ground: str  # dtm | dsm
-    reference: HeightReference | None
-    ortho: Ortho | None
-    notes: tuple[Remark, ...]
-
-    @property
-    def date(self) -> str:
-        return self.survey.date.isoformat()
 
 
 def which_surface(job: Job) -> tuple[str, tuple[Remark, ...]]:
@@ -83,7 +63,7 @@ def open_epochs(
     InputRefused
     """
     from survey.dem.heights import settle
-    from survey.dem.surface import open_surface
+    from survey.dem.opening import open_surface
     from survey.imagery.ortho import open_ortho
 
     kind, notes = (surface, ()) if surface else which_surface(job)

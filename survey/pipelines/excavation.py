@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from survey.pipelines.change.compare import run_comparison
+from survey.pipelines.change.run import run_comparison
 
 if TYPE_CHECKING:
     from survey.pipelines.job import Job

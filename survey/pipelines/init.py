@@ -23,7 +23,6 @@ from survey.pipelines.template import toml
 
 if TYPE_CHECKING:
     from survey.delivery import Guess
-    from survey.pipelines.job import Job
 
 # Role in a delivery: key of the job file.
 _SURVEY_KEYS = {
@@ -319,31 +318,3 @@ def told(draft: Draft, text: str) -> str:
 def _all_found(draft: Draft) -> list[Found]:
     of_surveys = [found for survey in draft.surveys for files in survey.files.values() for found in files]
     return of_surveys + [found for files in draft.others.values() for found in files]
-
-
-# -- without a job file ----------------------------------------------------------------------------------
-def job_for_delivery(path: Path) -> Job:
-    """A job for a delivery that has none, as ``survey check FOLDER_OR_ZIP`` needs it; unknowns are left out.
-
-    Raises
-    ------
-    InputRefused
-        The delivery cannot be opened.
-    JobError
-        Something without which nothing can be said: a survey's day, or which of several files is meant.
-    """
-    from survey.pipelines.job.load import job_from_toml
-
-    path = Path(path)
-    text = job_text(look(path))
-    # A height or reference system that nobody gave is a finding of the check, no reason to refuse.
-    findings = (f'height = "{UNFILLED}"', f'crs = "{UNFILLED}"')
-    without = "\n".join(line for line in text.splitlines() if not line.startswith(findings))
-    try:
-        return job_from_toml(without, Path(os.path.abspath(path)).parent / "job.toml")
-    except JobError as error:
-        raise JobError(
-            f"the delivery alone does not tell enough: {error}",
-            file=path,
-            mend=f'Write a job with "survey init {plain(path.name)}" and fill it in.',
-        ) from None

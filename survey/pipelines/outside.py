@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from survey.pipelines.change.compare import run_comparison
+from survey.pipelines.change.run import run_comparison
 from survey.pipelines.existing.find import existing_sites
 from survey.pipelines.existing.run import run_one_survey
 

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 from survey.grid import Grid
 from survey.pipelines.drawing.draw import derive
 from survey.pipelines.drawing.inputs import DrawingOptions, Epoch, NamedShape, Shapes
-from survey.pipelines.runs import settled, write_record
+from survey.pipelines.sealing import settled, write_record
 from survey.record import Finding, Record, Site, canonical
 from survey.volumetrics.coarse_sums import means
 

@@ -136,8 +136,8 @@ def _ground(parts: Parts, folder: RunFolder, run: Run) -> None:
     job = run.job
     two = len(job.measured) > 1
     if "excavation" in job.tasks or ("outside" in job.tasks and two):
-        from survey.pipelines.change.compare import compared, draw
         from survey.pipelines.change.record import comparison_record
+        from survey.pipelines.change.run import compared, draw
 
         with compared(folder, run) as comparison:
             record = comparison_record(run, comparison)

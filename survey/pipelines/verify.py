@@ -149,7 +149,7 @@ def _read(folder: Path, verdict: Verdict) -> Record | None:
 
 
 def _seal(raw: dict[str, Any], verdict: Verdict) -> None:
-    from survey.pipelines.runs import seal_of
+    from survey.pipelines.sealing import seal_of
 
     settings = raw.get("settings")
     sealed = settings.get("seal") if isinstance(settings, dict) else None
@@ -249,7 +249,7 @@ def _places(base: Path, delivery: Any, verdict: Verdict) -> Iterator[Any]:
 
 def _differs(record: Record) -> dict[str, list[str | None]]:
     """Software and law tables that are not those of the record: worth knowing, no fault of it."""
-    from survey.pipelines.runs import law_digest
+    from survey.pipelines.sealing import law_digest
     from survey.pipelines.software import software
 
     then = dict(record.software) | {"law tables": str(record.settings.get("law_digest", ""))[:12]}

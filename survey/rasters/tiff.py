@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
@@ -381,11 +380,3 @@ class _Reader:
         short = (counts > 0) & (counts < expected)
         if short.any():
             raise BadTiff(f"has {int(short.sum())} blocks that are shorter than their cells")
-
-
-def block_bounds(directory: Directory) -> Iterator[tuple[int, int, int, int]]:
-    """(row0, row1, col0, col1) of each block of the first band, in reading order."""
-    rows, cols = directory.block
-    for r in range(0, directory.height, rows):
-        for c in range(0, directory.width, cols):
-            yield r, min(r + rows, directory.height), c, min(c + cols, directory.width)

@@ -231,11 +231,6 @@ def _together(bulk: Bounds, portions: Sequence[Portion]) -> Bounds:
     return Bounds(bulk.lo * low, bulk.best * min(max(best, low), high), bulk.hi * high)
 
 
-def in_situ_bounds(loose: Bounds, swell: Bounds) -> Bounds:
-    """Bank volume of a loose one: V_bank = V_loose / (1 + swell)."""
-    return Bounds(loose.lo / (1 + swell.hi), loose.best / (1 + swell.best), loose.hi / (1 + swell.lo))
-
-
 def demarcation_fee_inr(
     area_ha: float, *, per_ha_inr: float, at_most_inr: float, re_verification_factor: float = 1.0
 ) -> float:

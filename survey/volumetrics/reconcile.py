@@ -267,11 +267,6 @@ def returns_that_do_not_add_up(
     return found
 
 
-def stock_change(production_t: float, dispatched_t: float) -> float:
-    """Tonnes by which stocks must have grown: what was produced and not sent away."""
-    return production_t - dispatched_t
-
-
 def _range(r: Range) -> str:
     if math.isclose(r.lo, r.hi, rel_tol=1e-6):
         return f"{r.best:,.0f}"

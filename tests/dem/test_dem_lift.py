@@ -11,7 +11,7 @@ from affine import Affine
 
 from survey.dem.heights import HeightReference, orthometric
 from survey.dem.lift import Lift
-from survey.dem.surface import open_surface
+from survey.dem.opening import open_surface
 from survey.errors import InputRefused
 from survey.pipelines.change.one_reference import lifted
 from survey.rasters.crs import to_lonlat

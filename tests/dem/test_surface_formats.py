@@ -13,7 +13,8 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
-from survey.dem.surface import Surface, open_surface
+from survey.dem.opening import open_surface
+from survey.dem.surface import Surface
 
 WEST, NORTH, CELL = 500_000.0, 2_700_000.0, 0.5
 ROWS, COLS = 203, 317

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from survey.dem.lay import invert
-from survey.dem.surface import Surface, open_surface
+from survey.dem.opening import open_surface
+from survey.dem.surface import Surface
 from survey.errors import InputRefused
 from survey.rasters.crs import areal_scale, frame_of
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from survey.dem.surface import Surface, open_surface
+from survey.dem.opening import open_surface
+from survey.dem.surface import Surface
 from survey.errors import InputRefused
 from survey.rasters.limits import RasterLimits
 from survey.rasters.tiff import read_tiff
@@ -343,32 +344,12 @@ def test_a_file_that_changes_is_refused_by_workers(tmp_path: Path) -> None:
     assert "changed" in str(failures[0])
 
 
-def test_thumbnail_is_the_mean_of_the_cells(tmp_path: Path) -> None:
-    data = np.where(BORDER, np.float32(-9999), hills())
-    path = write(tmp_path / "dem.tif", data, nodata=-9999, tiled=True, blockxsize=16, blockysize=16)
-    surface = open_surface(path)
-    small = surface.thumbnail(50)
-    assert small.factor == 3
-    assert small.grid.shape == (40, 47)
-    assert small.grid.cell_east == 3.0
-    truth = np.where(BORDER, np.nan, hills().astype(np.float64))
-    for r, c in ((0, 10), (5, 20), (33, 46), (20, 9)):
-        block = truth[3 * r : 3 * r + 3, 3 * c : 3 * c + 3]
-        measured = np.isfinite(block)
-        assert small.measured[r, c] == pytest.approx(measured.mean())
-        if measured.any():
-            assert small.heights[r, c] == pytest.approx(np.nanmean(block), abs=1e-4)
-        else:
-            assert np.isnan(small.heights[r, c])
-    grid, share = surface.valid_footprint(10)
-    assert share.shape == grid.shape == (9, 10)
-
-
 def test_overviews_are_not_believed(tmp_path: Path) -> None:
     path = write(tmp_path / "dem.tif", hills(256, 256), tiled=True, blockxsize=64, blockysize=64)
     with rasterio.open(path, "r+") as out:
         out.build_overviews([2, 4], rasterio.enums.Resampling.average)
-    before = open_surface(path).thumbnail(64).heights
+    surface = open_surface(path)
+    before = surface.read(surface.grid)
     # Overwrite every byte after the first copy of the cells: only overviews lie there.
     assert [d.overview for d in read_tiff(path).directories] == [False, True, True]
     blob = bytearray(path.read_bytes())
@@ -378,7 +359,8 @@ def test_overviews_are_not_believed(tmp_path: Path) -> None:
     ]
     other = tmp_path / "other.tif"
     other.write_bytes(blob)
-    np.testing.assert_array_equal(open_surface(other).thumbnail(64).heights, before)
+    surface = open_surface(other)
+    np.testing.assert_array_equal(surface.read(surface.grid), before)
 
 
 # -- sidecars -------------------------------------------------------------------------------------------

@@ -22,12 +22,12 @@ from small_mine import without_clock
 
 from survey.errors import EngineError, InputRefused, OutputError, SurveyError
 from survey.pipelines import commands
-from survey.pipelines.change.compare import run_comparison
+from survey.pipelines.change.run import run_comparison
 from survey.pipelines.do import do_jobs
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import LogProgress, NullProgress
-from survey.pipelines.runs import sound_clock
+from survey.pipelines.sealing import sound_clock
 from survey.record import Clock
 
 

@@ -190,7 +190,7 @@ def rasters(folder: Path) -> Iterator[Seed]:
 
 
 def _heights(path: Path) -> None:
-    from survey.dem.surface import open_surface
+    from survey.dem.opening import open_surface
 
     surface = open_surface(path)
     g = surface.grid
@@ -274,7 +274,7 @@ def _job(path: Path) -> None:
 
 
 def _points(path: Path) -> None:
-    from survey.dem.surface import open_surface
+    from survey.dem.opening import open_surface
     from survey.pipelines.checkpoints import heights_at, read_checkpoints
 
     surface = open_surface(path.parent / "before.tif")

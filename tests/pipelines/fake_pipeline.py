@@ -10,7 +10,8 @@ from survey.errors import InputRefused
 from survey.pipelines.job import Job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import Progress
-from survey.pipelines.runs import run_folder, write_record
+from survey.pipelines.runs import run_folder
+from survey.pipelines.sealing import write_record
 from survey.record import Clock, Finding, Note, Record, ZoneVolumes, from_json
 
 NOW = datetime(2025, 7, 1, tzinfo=UTC)

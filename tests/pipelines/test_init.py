@@ -153,20 +153,6 @@ def test_nothing_that_could_be_a_survey_is_refused(delivered):
         init.run_init(path)
 
 
-def test_check_takes_a_delivery_without_a_job(delivered):
-    path, guesses = delivered
-    guesses += plain_guesses()
-    job = init.job_for_delivery(path)
-    assert job.head.delivery == path.name
-    assert [survey.height for survey in job.surveys] == [None, None]
-    assert not (path.parent / "job.toml").exists()
-    guesses.append(guess("other.kml", "lease"))
-    with pytest.raises(
-        JobError, match=r"(?s)does not tell enough.*lease\.boundary is still to be filled in.*survey init"
-    ):
-        init.job_for_delivery(path)
-
-
 def test_both_surveys_stand_in_order_of_date(delivered):
     _, guesses = delivered
     guesses += [guess("b.tif", "dem", A), guess("a.tif", "dem", B)]

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from small_mine import make_mine, without_clock
 
-from survey.pipelines import runs
-from survey.pipelines.change.compare import run_comparison
+from survey.pipelines import runs, sealing
+from survey.pipelines.change.run import run_comparison
 from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress
-from survey.pipelines.runs import law_digest, run_digest
+from survey.pipelines.runs import run_digest
+from survey.pipelines.sealing import law_digest
 
 INPUTS = {"before.tif": "aa", "after.tif": "bb"}
 
@@ -45,7 +46,7 @@ def test_whatever_can_alter_a_figure_alters_the_digest(file, tmp_path, monkeypat
     (tmp_path / "law").mkdir()
     (tmp_path / "law" / "mcdr.toml").write_text("rule = 1\n")
     with monkeypatch.context() as patch:
-        patch.setattr(runs.resources, "files", lambda package: tmp_path)
+        patch.setattr(sealing.resources, "files", lambda package: tmp_path)
         said.append(digest(file))
         (tmp_path / "law" / "mcdr.toml").write_text("rule = 2\n")
         said.append(digest(file))

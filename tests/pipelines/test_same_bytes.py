@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_mine import make_mine, without_clock
 
-from survey.pipelines.change.compare import run_comparison
+from survey.pipelines.change.run import run_comparison
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress

@@ -12,12 +12,12 @@ import pytest
 from small_mine import make_mine
 
 from survey.errors import InputRefused, OutputError
-from survey.pipelines.change.compare import run_comparison
+from survey.pipelines.change.run import run_comparison
 from survey.pipelines.job import load_job
 from survey.pipelines.options import Options
 from survey.pipelines.progress import NullProgress
 from survey.pipelines.report import run_report
-from survey.pipelines.runs import seal_of
+from survey.pipelines.sealing import seal_of
 from survey.pipelines.verify import run_verify
 
 

@@ -15,7 +15,6 @@ from survey.volumetrics.material import (
     Material,
     Royalty,
     demarcation_fee_inr,
-    in_situ_bounds,
     settle_fractions,
     worth,
 )
@@ -114,13 +113,6 @@ def test_fractions_that_cannot_be_are_refused():
         settle_fractions([stone(Bounds.exact(0.8)), stone(Bounds.exact(0.4), name="x")])
     with pytest.raises(InputRefused):
         settle_fractions([stone(Bounds(0.1, 0.2, 0.3)), stone(Bounds.exact(0.4), name="x")])
-
-
-def test_loose_to_bank():
-    bank = in_situ_bounds(Bounds(135.0, 135.0, 135.0), Bounds(0.25, 0.35, 0.5))
-    assert bank.best == pytest.approx(100)
-    assert bank.lo == pytest.approx(90)
-    assert bank.hi == pytest.approx(108)
 
 
 @settings(max_examples=50, deadline=None)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from survey.errors import InputRefused
 from survey.grid import Bounds, Grid
+from survey.pipelines.assess.drawn import Drawn, Gridded
 from survey.pipelines.assess.measure import METHODS
 from survey.pipelines.assess.parts import (
     NO_SPLIT,
@@ -30,30 +30,13 @@ from survey.volumetrics.sections import long_axis_deg, profile, section_through
 from survey.volumetrics.stock import volumes
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from survey.boundary.lease import Lease
-    from survey.pipelines.assess.run import Drawn
     from survey.pipelines.job import Job
     from survey.pipelines.job.assess import Assess
     from survey.pipelines.runs import Run
 
 _ACROSS = 420  # cells of a drawing grid over a site's longer side
 _FROM_POINTS = {"auto", "tin", "plane", "trend", "mean", "lowest", "level"}
-
-
-@dataclass(frozen=True)
-class Gridded:
-    """A site's triangles on a grid, for drawings only: no figure comes from it."""
-
-    grid: Grid
-    surface: NDArray[np.float64]
-    base: NDArray[np.float64]
-
-    def read(self, piece: Grid) -> NDArray[np.float32]:
-        """As the drawing step reads heights."""
-        r, c = piece.row0 - self.grid.row0, piece.col0 - self.grid.col0
-        return self.surface[r : r + piece.height, c : c + piece.width].astype(np.float32)
 
 
 def assess_points(run: Run, ask: Assess) -> Drawn:
@@ -66,7 +49,6 @@ def assess_points(run: Run, ask: Assess) -> Drawn:
     """
     from survey.boundary.zones import make_zones
     from survey.pipelines.assess.record import site_of
-    from survey.pipelines.assess.run import Drawn
     from survey.pipelines.epochs import open_lease
     from survey.pipelines.record_head import lease_part, record_head
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from survey.imagery.ortho import Ortho
     from survey.pipelines.assess.targets import Target
     from survey.pipelines.change.pair import Measurement
-    from survey.pipelines.epochs import Opened
+    from survey.pipelines.opened import Opened
 
 Read = Callable[[Grid], tuple["NDArray[np.float32]", "NDArray[np.float32] | None"]]
 """(heights of the later survey, heights of the earlier or None) on a piece of the job grid."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from survey.dem.coarse import block_mean, block_size, coarsened
 from survey.grid import Bounds, Grid
-from survey.pipelines.assess.from_points import Gridded
+from survey.pipelines.assess.drawn import Drawn, Gridded
 from survey.pipelines.drawing.draw import derive
 from survey.pipelines.drawing.inputs import Epoch, Shapes
 from survey.pipelines.publish import HeldHeights, sites_geojson, write_findings
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from survey.archive import RunFolder
     from survey.pipelines.assess.ground import Read
-    from survey.pipelines.assess.run import Drawn
     from survey.pipelines.assess.surveyed import Surveyed
     from survey.pipelines.progress import Progress
     from survey.record_assess import Assessment

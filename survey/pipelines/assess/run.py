@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from survey.pipelines.assess.assessment import assessment_of
+from survey.pipelines.assess.drawn import Drawn
 from survey.pipelines.assess.measure import Measured
 from survey.pipelines.assess.outline import measured_outline, wish_of
 from survey.pipelines.assess.record import record_of
-from survey.pipelines.assess.surveyed import Surveyed, surveyed_of
+from survey.pipelines.assess.surveyed import surveyed_of
 from survey.pipelines.assess.targets import settle_overlaps, without_repeats
 from survey.pipelines.runs import Run, run_in_folder
 from survey.record import Record
-from survey.record_assess import Assessment
 from survey.remark import Remark
 
 if TYPE_CHECKING:
     from survey.archive import RunFolder
-    from survey.boundary.lease import Lease
-    from survey.boundary.zones import Zones
-    from survey.pipelines.assess.from_points import Gridded
     from survey.pipelines.job import Job
     from survey.pipelines.options import Options
     from survey.pipelines.progress import Progress
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """What the drawing step needs beside the record: the measured outlines, by surveys or by points."""
-
-    record: Record
-    assessed: list[tuple[Assessment, Any]]
-    surveyed: Surveyed | None
-    measured: list[Measured]
-    lease: Lease | None
-    zones: Zones | None
-    gridded: tuple[Gridded, ...] = ()
 
 
 def run_assess(job: Job, options: Options, progress: Progress) -> Record:

@@ -20,8 +20,9 @@ from survey.pipelines.assess.targets import (
     from_polygons,
     from_sites,
 )
-from survey.pipelines.epochs import Opened, agreed, open_epochs, open_lease, open_registry
+from survey.pipelines.epochs import agreed, open_epochs, open_lease, open_registry
 from survey.pipelines.inputs import Inputs
+from survey.pipelines.opened import Opened
 from survey.record import Site
 from survey.remark import Remark
 
@@ -181,7 +182,7 @@ def _detected(
 
 
 def _given_surface(job: Job, ask: Assess, inputs: Inputs, after: Opened) -> Opened:
-    from survey.dem.surface import open_surface
+    from survey.dem.opening import open_surface
 
     assert ask.base_surface is not None
     opened = open_surface(inputs.path(ask.base_surface), name=ask.base_surface)

@@ -1,11 +1,9 @@
-"""Compare the surveys of a job and write what was found: the work behind ``excavation`` and ``outside``."""
+"""Compare the surveys of a job: every pair measured and judged. Nothing is written."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,24 +22,21 @@ from survey.pipelines.change.sites import Found, dismissed_mask, make_found
 from survey.pipelines.change.tell_apart import in_plain_words, small_changes, tell_apart
 from survey.pipelines.change.workings import settle_workings
 from survey.pipelines.checkpoints import CheckpointReport, checkpoint_reports, tie_of
-from survey.pipelines.epochs import Opened, agreed, open_epochs, open_lease, open_registry
+from survey.pipelines.epochs import agreed, open_epochs, open_lease, open_registry
 from survey.pipelines.existing.beside import NONE, Undated, undated_beside
 from survey.pipelines.inputs import Inputs
 from survey.pipelines.layers import FIXED
+from survey.pipelines.opened import Opened
 from survey.pipelines.record_parts import all_zone_sums, zone_volumes
-from survey.pipelines.runs import Run, run_in_folder
-from survey.record import Record, ZoneVolumes
+from survey.record import ZoneVolumes
 from survey.remark import Remark
 from survey.volumetrics.telling import Verdict
 
 if TYPE_CHECKING:
-    from survey.archive import RunFolder
     from survey.blocks import Engine
     from survey.boundary.lease import Lease
     from survey.boundary.registry import Registry
     from survey.pipelines.job import Job
-    from survey.pipelines.options import Options
-    from survey.pipelines.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -80,48 +75,6 @@ class Comparison:
         """What changed in the last pair, and what stood there before, if that was asked for."""
         last = self.pairs[-1].found
         return Found([*last.sites, *self.undated.sites], last.dismissed)
-
-
-def run_comparison(job: Job, options: Options, progress: Progress, command: str) -> Record:
-    """Measure every pair of surveys of the job and write the run folder.
-
-    Raises
-    ------
-    SurveyError
-    """
-
-    from survey.pipelines.change.record import comparison_record
-
-    def work(run: Run, folder: RunFolder) -> Record:
-        with compared(folder, run) as comparison:
-            record = comparison_record(run, comparison)
-            return draw(folder, record, comparison, progress, detail=options.detailed(command))
-
-    return run_in_folder(command, job, options, progress, work)
-
-
-@contextmanager
-def compared(folder: RunFolder, run: Run) -> Iterator[Comparison]:
-    """Compare the surveys, and write ``change.tif`` unless it was asked to be left out.
-
-    The file is put together beside whatever is done with the comparison, and stands when the context ends.
-    """
-    job, inputs, engine, tile = run.job, run.inputs, run.engine, run.options.tile
-    if not run.options.change:
-        yield compare(job, inputs, engine, None, tile)
-        return
-    from survey.pipelines.change.raster import assemble
-
-    parts = folder.path("change-parts/x").parent
-    parts.mkdir(parents=True, exist_ok=True)
-    comparison = compare(job, inputs, engine, parts, tile)
-    run.progress.stage("writing change.tif")
-    with ThreadPoolExecutor(1) as beside:
-        written = beside.submit(
-            assemble, parts, comparison.pairs[-1].measurement.job, folder.path("change.tif")
-        )
-        yield comparison
-        written.result()
 
 
 def compare(
@@ -328,26 +281,3 @@ def _mean_slope(m: Measurement, shape: BaseGeometry) -> float | None:
     if not inside.any():
         return None
     return float(np.degrees(np.arctan(at.slope[inside])).mean())
-
-
-def draw(
-    folder: RunFolder, record: Record, c: Comparison, progress: Progress, *, detail: bool = True
-) -> Record:
-    """Write layers, pictures, sites and findings of a comparison; the record with what was drawn.
-
-    ``detail``: also what only plans and CAD files show.
-    """
-    from survey.pipelines.publish import draw_comparison
-
-    last = c.pairs[-1]
-    return draw_comparison(
-        folder,
-        record,
-        measurement=last.measurement,
-        lease=c.lease.to_crs(last.measurement.job.crs_wkt),
-        found=c.found,
-        polygons=last.measurement.extra,
-        orthos=(last.before.ortho, last.after.ortho),
-        progress=progress,
-        detail=detail,
-    )

@@ -16,8 +16,8 @@ from survey.remark import Remark
 if TYPE_CHECKING:
     from survey.pipelines.change.pair import Measurement
     from survey.pipelines.checkpoints import CheckpointReport
-    from survey.pipelines.epochs import Opened
     from survey.pipelines.inputs import Inputs
+    from survey.pipelines.opened import Opened
 
 MOVED_M, RAISED_M, BENT_M = 3.0, 1.0, 1.0
 COARSE_LEVEL_M = 1.0

@@ -13,7 +13,7 @@ from survey.remark import Remark
 if TYPE_CHECKING:
     from survey.dem.heights import HeightReference
     from survey.dem.surface import Surface
-    from survey.pipelines.epochs import Opened
+    from survey.pipelines.opened import Opened
 
 AT_HAND = ("ellipsoidal", "EGM2008")
 

@@ -180,7 +180,7 @@ def _locate(job: Job, inputs: Inputs, threads: int) -> dict[str, FileState]:
 
 def _open_survey(survey: Survey, inputs: Inputs, states: dict[str, FileState]) -> SurveyFiles:
     from survey.dem.heights import settle
-    from survey.dem.surface import open_surface
+    from survey.dem.opening import open_surface
     from survey.imagery.ortho import open_ortho
 
     files = SurveyFiles(survey)

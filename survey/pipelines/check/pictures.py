@@ -5,6 +5,7 @@ time.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -64,14 +65,12 @@ def base_picture(surface: Surface | None, area: Bounds) -> tuple[Image, Bounds]:
         width = max(1, round((area.east - area.west) / step))
         height = max(1, round((area.north - area.south) / step))
         return Image.new("RGB", (width, height), (250, 250, 250)), area
-    from survey.dem.thumbnail import factor_for
-
     piece = surface.grid.covering(area)
     width = max(1, round((area.east - area.west) / step))
     height = max(1, round((area.north - area.south) / step))
     grey = np.full((height, width), 255, np.uint8)
     if piece.height and piece.width:
-        factor = factor_for(piece, SIDE)
+        factor = max(1, math.ceil(max(piece.height, piece.width) / SIDE))
         small = _small(surface, piece, factor)
         shaded = shade(small, piece.cell_m * factor)
         b = piece.bounds

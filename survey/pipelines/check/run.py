@@ -24,7 +24,8 @@ from survey.pipelines.check.say_ground import say_boundary, say_cover, say_pilla
 from survey.pipelines.check.say_points import read_points, say_points
 from survey.pipelines.check.say_real import say_real
 from survey.pipelines.record_head import lease_part, record_head
-from survey.pipelines.runs import engine_for, run_folder, write_record
+from survey.pipelines.runs import engine_for, run_folder
+from survey.pipelines.sealing import write_record
 from survey.record import Finding, Note, Record, from_json
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from survey.boundary.lease import Lease
     from survey.boundary.registry import Registry
     from survey.pipelines.change.pair import Measurement
-    from survey.pipelines.epochs import Opened
     from survey.pipelines.job import Job
+    from survey.pipelines.opened import Opened
     from survey.record import Site
 
 SHARED = 0.1

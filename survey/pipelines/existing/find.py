@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from survey.boundary.lease import Lease
     from survey.boundary.registry import Registry
     from survey.boundary.zones import Zones
-    from survey.pipelines.epochs import Opened
     from survey.pipelines.job import Job
+    from survey.pipelines.opened import Opened
 
 EXISTING = "existing: seen in one survey, undated"
 ONE_SURVEY = Remark(

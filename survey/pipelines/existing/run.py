@@ -10,8 +10,9 @@ import shapely
 from survey.boundary.zones import Zones, make_zones
 from survey.errors import InputRefused
 from survey.pipelines.change.sites import Found
-from survey.pipelines.epochs import Opened, open_epochs, open_lease, open_registry, survey_part
+from survey.pipelines.epochs import open_epochs, open_lease, open_registry, survey_part
 from survey.pipelines.existing.find import ExistingSettings, find_existing
+from survey.pipelines.opened import Opened
 from survey.pipelines.record_head import lease_part, record_head
 from survey.pipelines.record_parts import grid_part, notes_of
 from survey.pipelines.runs import Run, run_in_folder

@@ -68,7 +68,8 @@ def compare_orthos(
     ------
     InputRefused, OutputError
     """
-    from survey.pipelines.runs import run_folder, write_record
+    from survey.pipelines.runs import run_folder
+    from survey.pipelines.sealing import write_record
 
     notes: list[Note] = []
     if command == "triggers":

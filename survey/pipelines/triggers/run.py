@@ -40,7 +40,8 @@ def run_triggers(job: Job, options: Options, progress: Progress, outcomes: Seque
         An input cannot be used; the former run and its state are still there.
     """
     from survey.pipelines.inputs import open_inputs
-    from survey.pipelines.runs import Run, engine_for, run_digest, write_record
+    from survey.pipelines.runs import Run, engine_for, run_digest
+    from survey.pipelines.sealing import write_record
     from survey.pipelines.triggers.ortho import compare_orthos
     from survey.pipelines.triggers.pictures import are_orthos
 

@@ -62,18 +62,6 @@ class Points:
         """Indices of the points with one of the codes, in order."""
         return np.array([i for i, code in enumerate(self.codes) if code in codes], np.intp)
 
-    def subset(self, index: Sequence[int] | NDArray[np.intp]) -> Points:
-        at = [int(i) for i in index]
-        return Points(
-            tuple(self.ids[i] for i in at),
-            tuple(self.codes[i] for i in at),
-            tuple(self.line[i] for i in at),
-            self.east[at],
-            self.north[at],
-            self.up[at],
-            self.sigma[at],
-        )
-
 
 def meaning(code: str) -> tuple[str, str] | None:
     """(code, line) of what somebody wrote in the code column; None if it means nothing here."""
