@@ -13,7 +13,7 @@ from survey.imagery.triggers.objects import Neighbours
 from survey.imagery.triggers.product import Product, counts
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.support import gather
-from survey.imagery.triggers.tracks import Assessment, Replay
+from survey.imagery.triggers.tracks import Assessment, Figures, Replay
 
 SIDE = 24
 ROCK = np.array([0.2, 0.23, 0.26, 0.3, 0.33, 0.3], np.float32)
@@ -156,3 +156,47 @@ def test_groups_are_those_of_the_graph_of_neighbours(seed, reach):
         wanted.append(sorted(group))
     found = Neighbours(cell, int(width), reach).components(active)
     assert [g.tolist() for g in found] == wanted
+
+
+@given(st.integers(0, 2**31), st.integers(1, 4))
+@settings(max_examples=30, deadline=None)
+def test_what_tiles_kept_is_gathered_cell_by_cell(seed, dates):
+    rng = np.random.default_rng(seed)
+    height, width = (int(v) for v in rng.integers(2, 30, 2))
+    row_cut, col_cut = (int(v) for v in (rng.integers(1, height), rng.integers(1, width)))
+    kept, seen = rng.random((2, dates, height, width)) < rng.random((2, 1, 1, 1))
+    value = rng.integers(0, 60_000, (dates, height, width)).astype(np.uint16)
+    days = []
+    for t in range(dates):
+        tiles = []
+        for rows in (slice(0, row_cut), slice(row_cut, height)):
+            for cols in (slice(0, col_cut), slice(col_cut, width)):
+                own, numbers = kept[t, rows, cols], value[t, rows, cols]
+                cell = np.nonzero(own.ravel())[0].astype(np.int32)
+                n, spectra = len(cell), np.repeat(numbers[own][:, None], 3, 1)
+                tiles.append(
+                    Product(
+                        rows.start, cols.start, seen[t, rows, cols], cell, np.zeros(n, np.int16),
+                        numbers[own], np.zeros(n, np.uint8), np.zeros(n, np.uint8), spectra, spectra,
+                        spectra, np.zeros((n, 2), np.int8), np.zeros(n, np.uint8),
+                    )
+                )  # fmt: skip
+        days.append(tiles)
+    support = gather(days, width, 3)
+    assert support.cell.tolist() == np.nonzero(kept.any(0).ravel())[0].tolist()
+    assert (support.rows.astype(int) * width + support.cols == support.cell).all()
+    for t in range(dates):
+        np.testing.assert_array_equal(support.seen[t], seen[t].ravel()[support.cell])
+        there = support.at[t] >= 0
+        np.testing.assert_array_equal(there, kept[t].ravel()[support.cell])
+        found = support.now[support.at[t][there], 0]
+        np.testing.assert_array_equal(found, value[t].ravel()[support.cell[there]])
+
+
+def test_figures_read_like_the_dictionary_they_came_from():
+    given_figures = {"b": 2.5, "a": -1.0}
+    figures = Figures(given_figures)
+    assert dict(figures) == given_figures
+    assert list(figures) == ["b", "a"]
+    assert figures.get("c", 7.0) == 7.0
+    assert len(figures) == 2

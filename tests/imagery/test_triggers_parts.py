@@ -13,7 +13,7 @@ from survey.imagery.triggers.clear import judge, told, veil_share
 from survey.imagery.triggers.common import common_spectra, rareness
 from survey.imagery.triggers.coregister import find_shift
 from survey.imagery.triggers.evidence import log10_e
-from survey.imagery.triggers.features import boxiness, foreign, middle, shape
+from survey.imagery.triggers.features import boxiness, middle, shape
 from survey.imagery.triggers.kernels import moved_counts
 from survey.imagery.triggers.normalise import Line, fit_line, log_tables, to_log, unwhitened, whitener
 from survey.imagery.triggers.nulls import BINS, STEP, NullTable, scene_law

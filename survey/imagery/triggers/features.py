@@ -19,8 +19,7 @@ from survey.imagery.triggers.common import UNKNOWN
 from survey.imagery.triggers.ground import BARE, SEASONAL, SHORE, WATER, WOODY
 from survey.imagery.triggers.product import plain
 from survey.imagery.triggers.shapes import axes, smallest_box
-from survey.imagery.triggers.spectra import GAUGES, gauged, ways
-from survey.imagery.triggers.sums import mean_of, size_of, spread_of
+from survey.imagery.triggers.spectra import COMPARED, GAUGES, compared, gauged
 from survey.imagery.triggers.support import Support
 
 F32 = NDArray[np.float32]
@@ -94,16 +93,19 @@ def _logs() -> tuple[F32, F32]:
     return every, _log((np.exp(every) - 0.03).astype(np.float32))
 
 
-def foreign(now: F32, usual: F32, common: F32) -> tuple[float, float, float]:
-    """How far a change leads away from the ground around, all ln reflectance (band,); ``common`` (n, band).
+@cache
+def _places(bands: BandSet) -> NDArray[np.int64]:
+    """Where ``compared`` finds the bands it asks for."""
+    others = [bands.index(n) if bands.has(n) else -1 for n in ("green", "red", "nir", "swir1", "swir2")]
+    return np.array([bands.bluest, *others])
 
-    Ground that was cleared, ploughed or left fallow turns from what it was into one of the soils that lie
-    bare near by, wholly or in part. Of all straight ways from ``usual`` to a common spectrum (no farther than
-    a fifth beyond it) the nearest to ``now`` is sought. Returns its distance, that distance as a share of the
-    change, and how far along it ``now`` lies.
-    """
-    found: tuple[float, float, float] = ways(now, usual, common)
-    return found
+
+@cache
+def _unseen(bands: BandSet) -> tuple[str, ...]:
+    """What cannot be said without the bands it takes."""
+    lacking = [n for n in ("green", "swir1", "swir2") if not bands.has(n)]
+    told_by = {"green": ("green_red",), "swir1": ("watery_swir", "swir1_", "swir2_"), "swir2": ("swir2_",)}
+    return tuple(n for n in COMPARED if any(n.startswith(told_by[band]) for band in lacking))
 
 
 def measure(
@@ -136,84 +138,44 @@ def measure(
         support.cell, support.width, support.now, support.match, support.usual, support.distance,
         support.flags, support.land, support.green, *_logs(), known.across, taken.across,
     )  # fmt: skip
-    gauge = dict(zip(GAUGES, said.tolist(), strict=True))
-    red, nir, blue = bands.index("red"), bands.index("nir"), bands.bluest
-    plain_now = np.exp(a) - 0.03
-    ndvi_now = float((plain_now[nir] - plain_now[red]) / max(plain_now[nir] + plain_now[red], 1e-3))
-    more, beside = a - u, a - m
-    brighter = float(mean_of(more, number))
-    land = (kinds / kinds.sum()).tolist()
-    rows, cols = support.rows[cells], support.cols[cells]
-    elongation, fill = shape(rows, cols)
-    span = max(days[hits[-1]] - days[hits[0]], 0.0)
-    short = bands.index("green") if bands.has("green") else blue
-    if len(known.logs):
-        around = known.middle
-        left, left_share, way = foreign(a, u, known.logs)
-    else:
-        around, left, left_share, way = u, UNKNOWN / 2, 0.5, 0.5
-    above = a - around
-    out = {
-        "foreign": left,
-        "foreign_share": left_share,
-        "toward_soil": way,
-        "watery": float(a[short] - a[nir]),
-        "barer": ndvi_now - gauge["green_low"],
-        "patchy": gauge["patchy"],
-        "flat": float(spread_of(a.copy(), number)),
-        "uneven_more": gauge["uneven"] - gauge["uneven_usual"],
-        "uneven_in": gauge["uneven_in"],
-        "patchy_in": gauge["patchy_in"],
-        "flicker": gauge["flicker"],
-        "over_ground": float(mean_of(above, number)),
-        "nir_red_ground": float(above[nir] - above[red]),
-        "blue_red_ground": float(above[blue] - above[red]),
-        "novelty": float(np.log(max(gauge["distance"], 0.1))),
-        "contrast": float(size_of(beside, number)),
-        "ndvi_now": ndvi_now,
-        "green_high": gauge["green_high"],
-        "green_low": gauge["green_low"],
-        "brighter": brighter,
-        "brighter_abs": abs(brighter),
-        "bright": float(mean_of(a, number)),
-        "blue_red": float(a[blue] - a[red]),
-        "bluer": float(more[blue] - more[red]),
-        "nir_red": float(a[nir] - a[red]),
-        "rare": gauge["rare"],
-        "unlike_worked": gauge["unlike_worked"] if len(worked) else UNKNOWN / 2,
+    around = known.middle if len(known.logs) else u
+    told = compared(a, m, u, around, np.exp(a) - 0.03, known.logs, _places(bands), UNKNOWN / 2)
+    out: dict[str, float] = dict(zip(GAUGES, said.tolist(), strict=True))
+    out.update(zip(COMPARED, told.tolist(), strict=True))
+    for name in _unseen(bands):
+        del out[name]
+    span = float(max(days[hits[-1]] - days[hits[0]], 0.0))
+    elongation, fill = shape(support.rows[cells], support.cols[cells])
+    novelty, area, many, grown = np.log(
+        [
+            max(out.pop("distance"), 0.1),
+            len(cells) * cell_area_m2 / 1e4,
+            len(hits),
+            len(cells) / max(born_cells, 1),
+        ]
+    ).tolist()
+    land = kinds.tolist()
+    shown = sum(land)
+    if not len(worked):
+        out["unlike_worked"] = UNKNOWN / 2
+    return out | {
+        "barer": out["ndvi_now"] - out["green_low"],
+        "uneven_more": out["uneven"] - out.pop("uneven_usual"),
+        "brighter_abs": abs(out["brighter"]),
         "no_lease_known": float(not len(worked)),
-        "ln_area_ha": float(np.log(len(cells) * cell_area_m2 / 1e4)),
+        "novelty": novelty,
+        "ln_area_ha": area,
         "elongation": elongation,
         "fill": fill,
-        "box": boxiness(rows, cols),
-        "uneven": gauge["uneven"],
-        "drift": gauge["drift"],
+        "box": boxiness(support.rows[cells], support.cols[cells]),
         "fade": _fade(far_by_hit, days[hits], span),
         "one_hit": float(len(hits) == 1),
-        "ln_hits": float(np.log(len(hits))),
+        "ln_hits": many,
         "hit_share": len(hits) / max(looks, 1),
         "ln_days": float(np.log1p(span)),
-        "growth": float(np.log(len(cells) / max(born_cells, 1))),
-        "wet": gauge["wet"],
-        "shore": float(kinds[SHORE] + kinds[WATER]) / float(kinds.sum()),
-        "woody": land[WOODY],
-        "seasonal": land[SEASONAL],
-        "bare": land[BARE],
-        "doubtful": gauge["doubtful"],
-        "veiled": gauge["veiled"],
+        "growth": grown,
+        "shore": (land[SHORE] + land[WATER]) / shown,
+        "woody": land[WOODY] / shown,
+        "seasonal": land[SEASONAL] / shown,
+        "bare": land[BARE] / shown,
     }
-    if bands.has("swir1"):
-        s1 = bands.index("swir1")
-        out["watery_swir"] = float(a[short] - max(a[nir], a[s1]))
-        out["swir1_nir"] = float(a[s1] - a[nir])
-        out["swir1_nir_more"] = float(more[s1] - more[nir])
-        out["swir1_nir_ground"] = float(above[s1] - above[nir])
-    if bands.has("swir1") and bands.has("swir2"):
-        s1, s2 = bands.index("swir1"), bands.index("swir2")
-        out["swir2_swir1"] = float(a[s2] - a[s1])
-        out["swir2_swir1_more"] = float(more[s2] - more[s1])
-        out["swir2_swir1_ground"] = float(above[s2] - above[s1])
-    if bands.has("green"):
-        g = bands.index("green")
-        out["green_red"] = float(a[g] - a[red])
-    return out

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from survey.imagery.triggers.common import UNKNOWN
 from survey.imagery.triggers.product import SUSPECT, VEIL, WET
-from survey.imagery.triggers.sums import middle_of, size_of, spread_of
+from survey.imagery.triggers.sums import mean_of, middle_of, size_of, spread_of
 from survey.jit import kernel
 
 F32 = NDArray[np.float32]
@@ -100,8 +100,14 @@ def rareness_at(kept: U16, at: I64, logs: F32, words: F32) -> float:
 
 
 @kernel
-def ways(now: F32, usual: F32, common: F32) -> tuple[float, float, float]:
-    """``features.foreign``."""
+def foreign(now: F32, usual: F32, common: F32) -> tuple[float, float, float]:
+    """How far a change leads away from the ground around, all ln reflectance (band,); ``common`` (n, band).
+
+    Ground that was cleared, ploughed or left fallow turns from what it was into one of the soils that lie
+    bare near by, wholly or in part. Of all straight ways from ``usual`` to a common spectrum (no farther than
+    a fifth beyond it) the nearest to ``now`` is sought. Returns its distance, that distance as a share of the
+    change, and how far along it ``now`` lies.
+    """
     bands = len(now)
     count = np.float32(bands)
     change, squares = np.empty(bands, np.float32), np.empty(bands, np.float32)
@@ -168,8 +174,12 @@ def texture(
     dates: I64,
     logs: F32,
 ) -> tuple[float, float, float]:
-    """``features.texture`` of the cells ``chosen`` (support indices) on some dates; ``at`` and ``novel``
-    (date, cell)."""
+    """(brightness, colour, time), ln reflectance, root mean square: how far the cells ``chosen`` (support
+    indices) of an object differ from one another in either, and each on some dates from its own mean.
+
+    Means over dates are compared, so that noise and the weather of a day do not pass for faces and spoil.
+    ``at`` and ``novel`` (date, cell).
+    """
     n, bands = len(chosen), kept.shape[1]
     mean, count = np.zeros((n, bands), np.float32), np.zeros(n, np.float32)
     looks = 0
@@ -331,6 +341,7 @@ def gauged(
     out[10] = rareness_at(now, rows, again, worked)
     _centre(paths, 0, path_looks, bands)
     out[11] = size_of(paths, path_looks * bands)
+    # A rim is a mixture: where there are five inner cells only those speak of texture.
     within = inner_cells(cell, cells, width)
     chosen = within if len(within) >= 5 else cells
     out[12], out[13], out[14] = texture(now, at, novel, chosen, hits[len(hits) - recent :], logs)
@@ -345,3 +356,49 @@ def gauged(
         out,
         kinds,
     )
+
+
+COMPARED = (
+    "foreign", "foreign_share", "toward_soil", "ndvi_now", "watery", "flat", "contrast", "brighter", "bright",
+    "over_ground", "nir_red_ground", "blue_red_ground", "blue_red", "bluer", "nir_red", "green_red",
+    "watery_swir", "swir1_nir", "swir1_nir_more", "swir1_nir_ground",
+    "swir2_swir1", "swir2_swir1_more", "swir2_swir1_ground",
+)  # fmt: skip
+"""What ``compared`` says, in this order."""
+
+
+@kernel
+def compared(
+    now: F32, match: F32, usual: F32, around: F32, plain: F32, common: F32, place: I64, unknown: float
+) -> F64:
+    """Colours of an object now, beside what was there and beside the ground around.
+
+    ``now``, ``match``, ``usual``, ``around`` (band,) ln, ``plain`` (band,) reflectance now, ``common`` (word,
+    band) ln; ``place`` of the bands blue (or the shortest), green, red, nir, swir1, swir2, −1 where absent.
+    """
+    out = np.zeros(23, np.float64)
+    bands = len(now)
+    blue, green, red, nir, swir1, swir2 = place
+    more, beside, above = now - usual, now - match, now - around
+    if len(common):
+        out[0], out[1], out[2] = foreign(now, usual, common)
+    else:
+        out[0], out[1], out[2] = unknown, 0.5, 0.5
+    out[3] = (plain[nir] - plain[red]) / max(plain[nir] + plain[red], np.float32(1e-3))
+    short = green if green >= 0 else blue
+    out[4] = now[short] - now[nir]
+    out[5] = spread_of(now.copy(), bands)
+    out[6] = size_of(beside, bands)
+    out[7], out[8], out[9] = mean_of(more, bands), mean_of(now, bands), mean_of(above, bands)
+    out[10], out[11] = above[nir] - above[red], above[blue] - above[red]
+    out[12], out[13], out[14] = now[blue] - now[red], more[blue] - more[red], now[nir] - now[red]
+    if green >= 0:
+        out[15] = now[green] - now[red]
+    if swir1 >= 0:
+        out[16] = now[short] - max(now[nir], now[swir1])
+        out[17], out[18] = now[swir1] - now[nir], more[swir1] - more[nir]
+        out[19] = above[swir1] - above[nir]
+    if swir1 >= 0 and swir2 >= 0:
+        out[20], out[21] = now[swir2] - now[swir1], more[swir2] - more[swir1]
+        out[22] = above[swir2] - above[swir1]
+    return out

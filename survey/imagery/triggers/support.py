@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.imagery.triggers.product import Product
+from survey.jit import kernel
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,53 @@ class Support:
     usual: NDArray[np.uint16]
     green: NDArray[np.int8]
     wet_share: NDArray[np.uint8]
-    rows: NDArray[np.int64]  # (n,) of the watch grid
-    cols: NDArray[np.int64]
+    rows: NDArray[np.int32]  # (n,) of the watch grid
+    cols: NDArray[np.int32]
+
+
+@kernel
+def _enter(at: NDArray[np.int32], cell: NDArray[np.int64], ids: NDArray[np.int64], start: int) -> None:
+    """Write into ``at`` (n,) the number of each candidate, counted from ``start``, at its cell. ``ids`` rise
+    within each tile, ``cell`` throughout."""
+    here = 0
+    for k in range(len(ids)):
+        if here < len(cell) and cell[here] <= ids[k] <= cell[min(here + 32, len(cell) - 1)]:
+            while cell[here] < ids[k]:
+                here += 1
+        else:
+            here = np.searchsorted(cell, ids[k])
+        at[here] = start + k
+
+
+@kernel
+def _looked_at(
+    seen: NDArray[np.bool_],
+    rows: NDArray[np.int32],
+    cols: NDArray[np.int32],
+    first: int,
+    last: int,
+    row0: int,
+    col0: int,
+    width: int,
+    bits: NDArray[np.uint8],
+) -> None:
+    """Write into ``seen`` (n,) what a tile shows, as far as the support cells [first, last) lie in it."""
+    for i in range(first, last):
+        across = cols[i] - col0
+        if 0 <= across < width:
+            place = (rows[i] - row0) * width + across
+            seen[i] = (bits[place >> 3] >> (7 - (place & 7))) & 1
+
+
+def _distinct(ids: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Ascending. (``np.unique`` would put them into a table of hashes first.)"""
+    if not ids:
+        return np.zeros(0, np.int64)
+    every = np.concatenate(ids)
+    every.sort()
+    new = np.ones(len(every), bool)
+    np.not_equal(every[1:], every[:-1], out=new[1:])
+    return every[new]
 
 
 def gather(days: Sequence[Iterable[Product]], width: int, bands: int) -> Support:
@@ -54,21 +100,20 @@ def gather(days: Sequence[Iterable[Product]], width: int, bands: int) -> Support
                 kept.append(getattr(p, name))
         ids.append(np.concatenate(of_day) if of_day else np.zeros(0, np.int64))
         views.append(of_view)
-    cell = np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
+    cell = _distinct(ids)
     n, t = len(cell), len(ids)
     at = np.full((t, n), -1, np.int32)
     seen = np.zeros((t, n), bool)
     start = 0
-    rows, cols = cell // width, cell % width
+    rows, cols = (cell // width).astype(np.int32), (cell % width).astype(np.int32)
     for i, of_view in enumerate(views):
-        at[i, np.searchsorted(cell, ids[i])] = np.arange(start, start + len(ids[i]), dtype=np.int32)
+        _enter(at[i], cell, ids[i], start)
         start += len(ids[i])
+        ids[i] = ids[i][:0]
         for row0, col0, (h, w), bits in of_view:
-            first, last = np.searchsorted(cell, [row0 * width, (row0 + h) * width])
-            across = cols[first:last] - col0
-            inside = np.nonzero((across >= 0) & (across < w))[0]
-            place = (rows[first + inside] - row0) * w + across[inside]
-            seen[i, first + inside] = bits[place >> 3] >> (7 - (place & 7)).astype(np.uint8) & 1
+            first, last = np.searchsorted(rows, [row0, row0 + h])
+            _looked_at(seen[i], rows, cols, first, last, row0, col0, w, bits)
+    ids.clear()
 
     def joined(name: str, kind: type, shape: tuple[int, ...] = ()) -> NDArray[np.generic]:
         # The parts of one field are let go before the next is joined.

@@ -6,9 +6,10 @@ over the whole year agree, and a scene that arrives late takes its place in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from survey.imagery.triggers.support import Support
 State = Literal["provisional", "confirmed", "fading", "closed"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrackLook:
     """One date on which enough of the object could be seen."""
 
@@ -34,12 +35,35 @@ class TrackLook:
     cells: int
 
 
-@dataclass(frozen=True)
+class Figures(Mapping[str, float]):
+    """Named figures in a tenth of the room of a dictionary: every object keeps its own."""
+
+    __slots__ = ("_names", "_values")
+    _shared: ClassVar[dict[tuple[str, ...], dict[str, int]]] = {}
+
+    def __init__(self, figures: Mapping[str, float]) -> None:
+        names = tuple(figures)
+        if names not in self._shared:
+            self._shared[names] = {name: i for i, name in enumerate(names)}
+        self._names = self._shared[names]
+        self._values = array("d", figures.values())
+
+    def __getitem__(self, name: str) -> float:
+        return self._values[self._names[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """What an object is taken for, by its features on one date."""
 
-    probability: dict[str, float]
-    features: dict[str, float]
+    probability: Mapping[str, float]
+    features: Mapping[str, float]
     threshold: float  # probability of excavation that confirms, at this place
     inside: bool = False  # lies in a permitted area
 
@@ -48,7 +72,7 @@ class Assessment:
         return self.probability["excavation"]
 
 
-@dataclass
+@dataclass(slots=True)
 class Track:
     number: int
     cells: NDArray[np.intp]  # support indices, now
@@ -240,7 +264,10 @@ class Replay:
         if not track.looks or track.looks[-1].t != t:
             return
         if track.looks[-1].hit:
-            track.assessment = self.assess(track, t, self)
+            found = self.assess(track, t, self)
+            track.assessment = replace(
+                found, probability=Figures(found.probability), features=Figures(found.features)
+            )
         misses = track.misses_since
         if misses >= s.close_looks:
             track.state, track.closed = "closed", t
