@@ -15,9 +15,10 @@ from ..grid import Grid
 from .fields import Floats, rng_of
 from .options import SceneOptions
 from .ortho import make_ortho
+from .populate import populate
 from .render import on_points, see, world_coordinates
 from .truth import Truth, make_truth
-from .world import World, make_world
+from .world import World, bare_world
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ def make_scene(seed: int, options: SceneOptions | None = None, **wishes: Any) ->
     if unknown := sorted(set(wishes) - known):
         raise ValueError(f"a scene has no option {', '.join(unknown)}; it has {', '.join(sorted(known))}")
     options = replace(options or SceneOptions(), **wishes)
-    world = make_world(seed, options)
+    world = populate(*bare_world(seed, options))
     grids = scene_grids(world)
     first = see(world, 0, grids[0], options.before_error, options.before_artefacts)
     second = see(world, 1, grids[1], options.after_error, options.after_artefacts)

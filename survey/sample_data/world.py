@@ -134,9 +134,8 @@ def lease_polygon(
     return Polygon(np.round(points - middle, 2).tolist())
 
 
-def make_world(seed: int, options: SceneOptions) -> World:
-    from .populate import populate
-
+def bare_world(seed: int, options: SceneOptions) -> tuple[World, Room]:
+    """The country before anything happened in it, and the room that is left for what will."""
     centre = scene_centre(options)
     half_e, half_n = options.size_m[0] / 2, options.size_m[1] / 2
     box = (centre[0] - half_e, centre[1] - half_n, centre[0] + half_e, centre[1] + half_n)
@@ -162,7 +161,7 @@ def make_world(seed: int, options: SceneOptions) -> World:
     world = World(
         seed, options, options.epsg, centre, box, terrain, lease, neighbours, standing, existing, cover=cover
     )
-    return populate(world, room)
+    return world, room
 
 
 def scene_centre(options: SceneOptions) -> tuple[float, float]:

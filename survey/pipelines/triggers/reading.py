@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
 
 from survey.errors import InputRefused, JobError
 from survey.imagery.triggers.bands import NAMES, canonical_band
 from survey.pipelines.triggers.days import day_of
 from survey.pipelines.triggers.numbers import meaning
+from survey.pipelines.triggers.watch_keys import WatchLike
 from survey.rasters import georef
 from survey.rasters.describe import RasterDescription, open_raster
 from survey.remark import Remark
-
-
-class WatchLike(Protocol):
-    """The keys of [watch] that concern scenes."""
-
-    @property
-    def bands(self) -> Sequence[str]: ...
-    @property
-    def scale(self) -> float | None: ...
-    @property
-    def offset(self) -> float | None: ...
-    @property
-    def nodata(self) -> float | None: ...
-    @property
-    def sensor(self) -> str: ...
-    @property
-    def crs(self) -> Any: ...
-    @property
-    def mask_clear(self) -> Sequence[int]: ...
 
 
 @dataclass(frozen=True)

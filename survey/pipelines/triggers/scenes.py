@@ -19,8 +19,10 @@ from survey.imagery.triggers.bands import NAMES, BandSet
 from survey.imagery.triggers.files import BandFile, FileScene, MaskFile
 from survey.pipelines.triggers.common_grid import affine_m, cell_m_of, watch_grid
 from survey.pipelines.triggers.days import day_of
-from survey.pipelines.triggers.numbers import sample, without_offset
-from survey.pipelines.triggers.reading import FoundFile, Reader, WatchLike, open_scene
+from survey.pipelines.triggers.numbers import sample
+from survey.pipelines.triggers.offsets import without_offset
+from survey.pipelines.triggers.reading import FoundFile, Reader, open_scene
+from survey.pipelines.triggers.watch_keys import WatchLike
 from survey.rasters import georef
 from survey.rasters.describe import open_raster
 from survey.remark import Remark
