@@ -19,6 +19,7 @@ from survey.imagery.triggers.normalise import Line, fit_line, log_tables, to_log
 from survey.imagery.triggers.nulls import BINS, STEP, NullTable, scene_law
 from survey.imagery.triggers.objects import Neighbours, grown_objects
 from survey.imagery.triggers.sources import to_counts
+from survey.imagery.triggers.spectra import foreign
 
 SIX = BandSet(NAMES)
 
