@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.imagery.triggers.bands import BandSet
+from survey.imagery.triggers.beginning import since_first
 from survey.imagery.triggers.classify import Model
 from survey.imagery.triggers.features import measure
 from survey.imagery.triggers.product import plain
@@ -57,6 +58,12 @@ SPOKEN = {
     "veiled": "could be a veil of cloud",
     "drift": "its look changes from date to date",
     "fade": "grows fainter or stronger",
+    "since_brighter": "brighter or darker than when first seen",
+    "since_bluer": "colour against when first seen",
+    "since_nir": "near infrared against when first seen",
+    "since_swir": "short-wave infrared against when first seen",
+    "since_grey": "greyer or more coloured than when first seen",
+    "since_wet": "fills with water or dries since first seen",
     "one_hit": "seen once only",
     "ln_hits": "number of detections",
     "hit_share": "share of clear looks that show it",
@@ -99,7 +106,7 @@ class Judge:
         hits = [look.t for look in track.looks if look.hit and look.t <= t]
         looks = sum(look.t <= t for look in track.looks)
         born = track.areas[0][1] if track.areas else len(track.cells)
-        return measure(
+        found = measure(
             replay.support,
             track.cells,
             replay.accumulator.total[track.cells],
@@ -113,6 +120,8 @@ class Judge:
             self.worked,
             self.cell_area_m2,
         )
+        began = since_first(replay.support, track.cells, hits, replay.novel, self.bands)
+        return {**found, **began}
 
 
 def words_of(words: Sequence[Sequence[int]], bands: int) -> NDArray[np.float32]:
