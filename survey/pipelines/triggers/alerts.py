@@ -20,6 +20,7 @@ from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.support import Support
 from survey.imagery.triggers.tracks import Track
 from survey.pipelines.triggers.store import Outcome, Published
+from survey.record import canonical
 
 if TYPE_CHECKING:
     from shapely import Geometry
@@ -70,8 +71,10 @@ def settle_ids(
     known = {p.id: p for p in published}
     out = {number: name for number, name in natural.items() if name in known}
     taken = set(out.values())
+    if not published:
+        return natural
     # Cells of all that was published, in order, and whose each is.
-    cells = np.concatenate([p.cells for p in published]) if published else np.zeros(0, np.int64)
+    cells = np.concatenate([p.cells for p in published])
     whose = np.repeat(np.arange(len(published)), [len(p.cells) for p in published])
     order = np.argsort(cells, kind="stable")
     cells, whose = cells[order], whose[order]
@@ -214,7 +217,7 @@ def _alert(
         cells,
         shape,
         placement,
-        properties,
+        canonical(properties),
         listed,
         _evidence(track, support, dates, bands, found.probability) if listed else {},
     )

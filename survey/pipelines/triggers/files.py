@@ -29,7 +29,9 @@ class Drawn(Protocol):
     @property
     def shape(self) -> Geometry: ...
     @property
-    def properties(self) -> dict[str, Any]: ...
+    def properties(self) -> dict[str, Any]:
+        """Plain types, as ``record.canonical`` makes them: several files hold them."""
+        ...
 
 
 FEED_SCHEMA = "mine-survey-trigger-feed/1"
@@ -79,7 +81,7 @@ def feature(alert: Drawn, crs_wkt: str) -> dict[str, Any]:
     return {
         "type": "Feature",
         "id": alert.id,
-        "properties": canonical(alert.properties),
+        "properties": alert.properties,
         "geometry": _mapped(alert.shape, crs_wkt),
     }
 
@@ -135,7 +137,7 @@ def rows(alerts: Sequence[Drawn], crs_wkt: str, near: dict[str, dict[str, Any]])
         lon, lat = centre(alert.shape, crs_wkt)
         joined = near.get(alert.id, {})
         values = {
-            **canonical(alert.properties),
+            **alert.properties,
             "lon": lon,
             "lat": lat,
             "trips": joined.get("trips"),
@@ -232,7 +234,7 @@ def feed(
 
     items = []
     for alert in alerts:
-        items.append({**canonical(alert.properties), **whereabouts(alert.shape, crs_wkt)})
+        items.append({**alert.properties, **whereabouts(alert.shape, crs_wkt)})
     items += [{**canonical(w)} for w in withdrawn]
     for item in items:
         said = json.dumps(item, sort_keys=True, ensure_ascii=False)

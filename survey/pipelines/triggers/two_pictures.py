@@ -13,7 +13,7 @@ from survey.grid import Grid
 from survey.imagery.triggers.places import Places
 from survey.pipelines.triggers.alerts import natural_id
 from survey.pipelines.triggers.pictures import Picture
-from survey.record import Note
+from survey.record import Note, canonical
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,7 +141,7 @@ def patch_of(one: BareGround, grid: Grid, places: Places, before: date, after: d
         "last_look": after.isoformat(),
         "outcome": None,
     }
-    return Patch(name, one.polygon, properties)
+    return Patch(name, one.polygon, canonical(properties))
 
 
 def notes_of(
