@@ -248,6 +248,7 @@ class Engine:
                 yield future.key, result
 
     def _connected(self) -> Client:
+        assert self.scheduler is not None
         if self._client is None:
             from distributed import Client
 

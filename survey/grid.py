@@ -17,7 +17,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from affine import Affine
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from pyproj import CRS
 
 
@@ -134,17 +134,13 @@ class Grid:
 
         return Affine(self.cell_east, 0.0, self.left, 0.0, -self.cell_north, self.top)
 
-    def east_north(
-        self, row: float | NDArray[np.float64], col: float | NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def east_north(self, row: ArrayLike, col: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Centre coordinates of cells of this piece; fractional indices are allowed."""
         east = self.west + (self.col0 + np.asarray(col, np.float64) + 0.5) * self.cell_east
         north = self.north - (self.row0 + np.asarray(row, np.float64) + 0.5) * self.cell_north
         return east, north
 
-    def row_col(
-        self, east: float | NDArray[np.float64], north: float | NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def row_col(self, east: ArrayLike, north: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Fractional (row, col) of this piece: whole numbers are cell centres."""
         row = (self.north - np.asarray(north, np.float64)) / self.cell_north - 0.5 - self.row0
         col = (np.asarray(east, np.float64) - self.west) / self.cell_east - 0.5 - self.col0

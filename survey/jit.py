@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -19,10 +19,10 @@ def kernel(function: F) -> F:
 
     _finish_importing()
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return cast(F, numba.njit(nogil=True, cache=True)(function))
     except RuntimeError:
         # numba found no folder where it may keep the code: a read-only installation without a home.
-        return numba.njit(nogil=True)(function)
+        return cast(F, numba.njit(nogil=True)(function))
 
 
 @cache
@@ -38,4 +38,4 @@ def inlined(function: F) -> F:
     """A small helper that is pasted into the kernels which call it."""
     import numba
 
-    return numba.njit(nogil=True, inline="always")(function)
+    return cast(F, numba.njit(nogil=True, inline="always")(function))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -119,7 +119,7 @@ class Zones:
             _less(laid(self._ring), reach),
         )
 
-    def zone_of(self, east: float, north: float) -> str:
+    def zone_of(self, east: float, north: float) -> Literal["lease", "buffer", "beyond"]:
         """The zone of a point: ``lease``, ``buffer`` or ``beyond``. A point on a line lies inside."""
         import shapely
 

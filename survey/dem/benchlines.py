@@ -23,6 +23,8 @@ from survey.grid import Grid
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from survey.dem.terrain import Heights
+
 Kind = Literal["crest", "toe"]
 
 _TOE_REACH = 3.0  # cells within which a walk's foot belongs to a toe line
@@ -69,7 +71,7 @@ def bench_lines(
     """
     cell = grid.cell_m
 
-    def slopes(piece: Grid) -> NDArray[np.float32]:
+    def slopes(piece: Grid) -> Heights:
         r0, c0 = piece.row0 - grid.row0, piece.col0 - grid.col0
         r1, c1 = r0 + piece.height, c0 + piece.width
         # One cell more on each side: the slope of a tile's edge needs its neighbours.

@@ -177,14 +177,14 @@ def refine_shift(
     before = points.before[index]
     unknown = np.full((2, 2), np.nan)
     if clusters < 8:
-        return *shift, unknown, resampler.at(*shift) - points.before
+        return shift[0], shift[1], unknown, resampler.at(shift[0], shift[1]) - points.before
     covariance = unknown
     instrument = -np.stack([points.slope_east[index], points.slope_north[index]], axis=1)
     # The slope of the *later* ground is what moving it changes; the earlier ground's slope is the instrument.
     # Their noises are independent, so rough texture cannot pass for relief and make the shift look certain.
     regressor = -_slopes(resampler, shift, index)
     for _ in range(MOST_STEPS):
-        r = resampler.at(*shift, index) - before
+        r = resampler.at(shift[0], shift[1], index) - before
         ok = np.isfinite(r) & np.isfinite(regressor).all(axis=1)
         weight = ok.astype(np.float64)
         r = np.where(ok, r, 0.0)
@@ -198,7 +198,7 @@ def refine_shift(
         own = (z * weight[:, None]).T @ z
         if np.linalg.det(normal) < 1e-4 * np.linalg.det(own) or not np.linalg.det(own) > 0:
             # What looks like slope in one survey is not there in the other: there is no relief to hold on to.
-            return *shift, unknown, resampler.at(*shift) - points.before
+            return shift[0], shift[1], unknown, resampler.at(shift[0], shift[1]) - points.before
         inverse = np.linalg.inv(normal)
         move = -inverse @ ((z * weight[:, None]).T @ y)
         left = (y + x @ move) * weight

@@ -118,7 +118,7 @@ def screen(
     # Nodata nearly always lies outside the usual heights. A stretch without anything unusual is then only
     # looked at, with one comparison a cell: 1.6 % of the time that decoding it took.
     always = (abs(nodata - middle) <= half) or (abs(other - middle) <= half)
-    outside = 0
+    outside = np.int64(0)
     for start in range(0, flat.size, 4096):
         part = flat[start : start + 4096]
         unusual = np.int32(always)
@@ -128,9 +128,9 @@ def screen(
             for i in range(part.size):
                 value = part[i]
                 empty = (value == nodata) | (value == other)
-                outside += np.int32((not empty) & ((value < low) | (value > high)))
+                outside += np.int64((not empty) & ((value < low) | (value > high)))
                 part[i] = np.float32(np.nan) if empty else value
-    return outside
+    return int(outside)
 
 
 @kernel

@@ -148,7 +148,8 @@ def points(sample: list[Window], job: Grid, most: int) -> Points:
         for store, values in zip(columns, here, strict=True):
             store.append(np.asarray(values, np.float64))
     joined = [np.concatenate(store) if store else np.empty(0) for store in columns]
-    return Points(*joined[:7], window=joined[7].astype(np.int32))
+    row, col, east, north, z, slope_east, slope_north, window = joined
+    return Points(row, col, east, north, z, slope_east, slope_north, window.astype(np.int32))
 
 
 def _gradient(

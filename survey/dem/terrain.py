@@ -29,14 +29,18 @@ def gradient(heights: Heights, cell_east: float, cell_north: float) -> tuple[Hei
     The outermost cells are mirrored as described above; give a halo of one cell where the neighbours are
     known, and cut it off again.
     """
-    z = np.asarray(heights)
-    if z.dtype not in (np.float32, np.float64):
-        z = z.astype(np.float64)
+    z = _floats(heights)
     east, north = np.empty_like(z), np.empty_like(z)
     for r in range(0, z.shape[0], _STRIP):
         here = slice(r, r + _STRIP)
         east[here], north[here] = _gradient(_padded(z, r), cell_east, cell_north)
     return east, north
+
+
+def _floats(heights: Heights) -> Heights:
+    if heights.dtype == np.float32:
+        return np.asarray(heights, np.float32)
+    return np.asarray(heights, np.float64)
 
 
 def _padded(z: Heights, row: int) -> Heights:
@@ -51,7 +55,8 @@ def _padded(z: Heights, row: int) -> Heights:
 def _gradient(padded: Heights, cell_east: float, cell_north: float) -> tuple[Heights, Heights]:
     if not np.isnan(padded[:, 1:-1].sum()) and padded.shape[1] > 4:
         # All known but for the border columns: only the cells beside those need mending.
-        inner = _horn(*_neighbours(padded), cell_east, cell_north)
+        n, s, e, w, ne, nw, se, sw = _neighbours(padded)
+        inner = _horn(n, s, e, w, ne, nw, se, sw, cell_east, cell_north)
         for edge, part in ((0, padded[:, :4]), (-1, padded[:, -4:])):
             mended = _gradient_mended(part, cell_east, cell_north)
             for whole, ends in zip(inner, mended, strict=True):
@@ -104,7 +109,8 @@ def aspect_deg(heights: Heights, cell_east: float, cell_north: float) -> Heights
     east, north = gradient(heights, cell_east, cell_north)
     aspect = np.degrees(np.arctan2(-east, -north)) % 360.0
     aspect = np.where(aspect >= 360.0, 0.0, aspect)  # the remainder of a tiny negative number rounds up
-    return np.where((east == 0) & (north == 0), np.nan, aspect).astype(east.dtype, copy=False)
+    aspect[(east == 0) & (north == 0)] = np.nan
+    return aspect
 
 
 def hillshade(
@@ -143,9 +149,7 @@ def relief_shade(heights: Heights, cell_east: float, cell_north: float) -> Heigh
 
     One lamp leaves faces that run along its beam flat and those behind it black. In [0, 1].
     """
-    z = np.asarray(heights)
-    if z.dtype not in (np.float32, np.float64):
-        z = z.astype(np.float64)
+    z = _floats(heights)
     out = np.zeros_like(z)
     for r in range(0, z.shape[0], _STRIP):
         east, north = _gradient(_padded(z, r), cell_east, cell_north)

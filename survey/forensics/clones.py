@@ -131,7 +131,7 @@ def candidates(keys: Keys, most: int = 20) -> list[Candidate]:
     starts = np.flatnonzero(np.r_[True, code[1:] != code[:-1]])
     counts = np.diff(np.r_[starts, code.size])
     found = []
-    for i in np.flatnonzero(counts >= _LEAST_MATCHES):
+    for i in np.flatnonzero(counts >= _LEAST_MATCHES).tolist():
         members = a[starts[i] : starts[i] + counts[i]]
         r, c = row[members], col[members]
         # Without the few that agree by chance far away.

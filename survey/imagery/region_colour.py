@@ -80,10 +80,12 @@ def colour_of(
     joined = [
         {n: np.concatenate([b[n] for b in pieces]) for n in pieces[0]} if pieces else None for pieces in bands
     ]
-    covers = [_cover(b) for b in joined]
+    was, now = (_cover(b) for b in joined)
     return Colour(
-        *(_seen(c, within) for c in covers),
-        *(_seen(c, ~within) for c in covers),
+        _seen(was, within),
+        _seen(now, within),
+        _seen(was, ~within),
+        _seen(now, ~within),
         _change(joined[0], joined[1], within),
     )
 

@@ -234,7 +234,7 @@ class _Tiles:
             self._values[...] = np.nan
         self._values[:rows, :cols] = values
         _split(self._values, self._planes)
-        packed = self._zstd.compress(self._planes)
+        packed = self._zstd.compress(self._planes.data)
         stream = self._streams[level]
         stream.write(struct.pack("<I", len(packed)))
         self.found.append((level, i, j, stream.tell(), len(packed)))
@@ -271,7 +271,7 @@ class _Level:
             for j in range(col // BLOCK, -(-end_col // BLOCK)):
                 left, right = j * BLOCK, min((j + 1) * BLOCK, box.col0 + box.cols)
                 c, d = max(col, left), min(end_col, right)
-                room, got = self._open.pop((i, j), None) or (self._room(), 0)
+                room, got = self._open.pop((i, j)) if (i, j) in self._open else (self._room(), 0)
                 held = room[: (bottom - top) * (right - left)].reshape(bottom - top, right - left)
                 held[a - top : b - top, c - left : d - left] = values[a - row : b - row, c - col : d - col]
                 got += (b - a) * (d - c)
@@ -410,7 +410,7 @@ _WIDTHS = {_ASCII: 1, _SHORT: 2, _LONG: 4, 12: 8, _LONG8: 8}
 def _entries(
     rows: int,
     cols: int,
-    table: list[tuple[Path, int, int]],
+    table: list[int],
     placing: list[tuple[int, int, bytes]],
     level: int,
 ) -> list[tuple[int, int, bytes | None]]:

@@ -18,6 +18,7 @@ import numpy as np
 from survey.errors import OutputError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
 Value = str | float | int | bool | None
@@ -141,7 +142,7 @@ def _column(values: Sequence[Value]) -> tuple[np.ndarray, np.ndarray | None]:
     else:
         text = [None if gone else str(v) for v, gone in zip(values, missing, strict=True)]
         return np.array(text, dtype=object), None
-    filled = np.array(
+    filled: NDArray[Any] = np.array(
         [kind(0) if gone else kind(v) for v, gone in zip(values, missing, strict=True)], dtype=kind
     )
     return filled, missing if missing.any() else None

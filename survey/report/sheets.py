@@ -80,7 +80,7 @@ def lay_out(extent: Bounds, scale: int, largest: str = "A0") -> Layout:
     span = ground[0] + (across - 1) * step[0], ground[1] + (down - 1) * step[1]
     west = (extent.west + extent.east - span[0]) / 2
     north = (extent.south + extent.north + span[1]) / 2
-    sheets = []
+    sheets: list[Sheet] = []
     for row in range(down):
         for col in range(across):
             left, top = west + col * step[0], north - row * step[1]

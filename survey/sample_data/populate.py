@@ -18,7 +18,7 @@ from .outlines import Blob, Path, Rectangle
 from .profiles import Benches, Bowl, Faces
 from .shapes import Paint, Surface, Uneven, Wall
 from .sites import HEAP_SHAPES, PIT_SHAPES, make_site
-from .world import BUFFER_M, Room, World, blob
+from .world import BUFFER_M, Room, World, blob, farther_than
 
 Fits = Callable[[Floats, Floats, Floats], Bools]
 
@@ -203,7 +203,7 @@ def _crops(world: World, room: Room, changes: list[Change]) -> None:
     turn = float(rng.uniform(0, 90))
     for k in range(options.crops):
         size = float(rng.uniform(12, 30))
-        spot = room.place(rng, size, lambda e, n, d, s=size: d > s)
+        spot = room.place(rng, size, farther_than(size))
         if spot is None:
             continue
         plot = Rectangle(*spot, size * 1.5, size * float(rng.uniform(0.7, 1.2)), turn)

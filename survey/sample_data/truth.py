@@ -147,11 +147,12 @@ def outline_of(east: Floats, north: Floats, moved: Floats) -> BaseGeometry:
     e = np.concatenate([[2 * east[0, 0] - east[0, 1]], east[0], [2 * east[0, -1] - east[0, -2]]])
     n = np.concatenate([[2 * north[0, 0] - north[1, 0]], north[:, 0], [2 * north[-1, 0] - north[-2, 0]]])
     z = np.pad(moved, 1)
-    rings, offsets = contourpy.contour_generator(e, n, z, fill_type=contourpy.FillType.OuterOffset).filled(
-        TOUCHED_M, np.inf
-    )
+    lines = contourpy.contour_generator(e, n, z, fill_type=contourpy.FillType.OuterOffset)
+    rings, offsets = lines.filled(TOUCHED_M, np.inf)[:2]
     polygons = []
     for points, offset in zip(rings, offsets, strict=True):
+        assert points is not None
+        assert offset is not None
         parts = [points[a:b] for a, b in pairwise(offset)]
         polygon = Polygon(parts[0], [p for p in parts[1:] if Polygon(p).area > 1.0]).buffer(0)
         if polygon.area >= 0.25:

@@ -118,6 +118,15 @@ def blob(rng: np.random.Generator, east: float, north: float, radius_m: float, w
     return Blob(east, north, radius_m / (1 + sum(a for _, a, _ in waves) * 0.7), waves)
 
 
+def _deeper_than(metres: float) -> Callable[[Floats, Floats, Floats], Bools]:
+    return lambda east, north, outside_m: outside_m < -metres
+
+
+def farther_than(metres: float) -> Callable[[Floats, Floats, Floats], Bools]:
+    """Places more than so many metres outside the lease, for ``Room.place``."""
+    return lambda east, north, outside_m: outside_m > metres
+
+
 def lease_polygon(
     rng: np.random.Generator, centre: tuple[float, float], radius_m: float, corners: int
 ) -> Polygon:
@@ -230,7 +239,7 @@ def _standing(
 
     if options.old_workings:
         for kind, size in (("pit", 0.36), ("heap", 0.26)):
-            spot = room.place(rng, radius * size, lambda e, n, d, s=size: d < -radius * s * 0.9)
+            spot = room.place(rng, radius * size, _deeper_than(radius * size * 0.9))
             if spot:
                 wide = radius * size * (1 + 0.75 * options.workings_growth)  # leave room to grow
                 room.taken[-1] = (*spot, wide)
@@ -241,7 +250,7 @@ def _standing(
     for k in range(options.old_pits + options.old_heaps):
         kind = "pit" if k < options.old_pits else "heap"
         size = float(rng.uniform(5, 14))
-        spot = room.place(rng, size, lambda e, n, d, s=size: d > s + 2)
+        spot = room.place(rng, size, farther_than(size + 2))
         if spot:
             body = old_working(rng, terrain, kind, *spot, size)
             rough = lattice_over(rng, body.box, 1.0, 0.5, 4.0).scaled(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,12 @@ from survey.jit import kernel
 from survey.volumetrics.runs import Parts, Runs, exact_sums, join
 
 FULL = 4096
+N = TypeVar("N", bound=np.generic)
+PER_REGION = (
+    "sign", "cells", "seeds", "rise_m3", "layer_m3", "layer_m2", "levels_m3",
+    "shallow_m", "deep_m", "deepest", "first", "box",
+)  # fmt: skip
+"""The fields of ``Regions`` that have a row per region, in their order."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class Regions:
 
     @property
     def area_m2(self) -> NDArray[np.float64]:
-        return self.cells * self.job.cell_area_m2
+        return self.cells.astype(np.float64) * self.job.cell_area_m2
 
     def runs_of(self, k: int) -> Runs:
         return self.runs[self.order[self.starts[k] : self.starts[k + 1]]]
@@ -58,16 +65,14 @@ class Regions:
         runs = self.runs[wanted[self.runs[:, 3]]].copy()
         runs[:, 3] = number[runs[:, 3]]
         order, starts = _by_region(runs, int(wanted.sum()))
-        fields = ("sign", "cells", "seeds", "rise_m3", "layer_m3", "layer_m2", "levels_m3")
-        fields += ("shallow_m", "deep_m", "deepest", "first", "box")
-        return Regions(self.job, runs, starts, order, *(getattr(self, f)[wanted] for f in fields))
+        return Regions(self.job, runs, starts, order, *(getattr(self, f)[wanted] for f in PER_REGION))
 
     def merged(self, group: NDArray[np.int64]) -> Regions:
         """Regions of one group as one; ``group[k]`` is the smallest number of its group."""
         heads, into = np.unique(group, return_inverse=True)
         n = heads.size
 
-        def added(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        def added(values: NDArray[N]) -> NDArray[N]:
             out = np.zeros((n, *values.shape[1:]), values.dtype)
             np.add.at(out, into, values)
             return out
@@ -207,14 +212,12 @@ def together(*lists: Regions) -> Regions:
     runs[:, 3] = number[runs[:, 3]]
     runs = np.ascontiguousarray(runs[np.lexsort((runs[:, 1], runs[:, 0]))])
     by_region, starts = _by_region(runs, order.size)
-    fields = ("sign", "cells", "seeds", "rise_m3", "layer_m3", "layer_m2", "levels_m3")
-    fields += ("shallow_m", "deep_m", "deepest", "first", "box")
     return Regions(
         found[0].job,
         runs,
         starts,
         by_region,
-        *(np.concatenate([getattr(a, f) for a in found])[order] for f in fields),
+        *(np.concatenate([getattr(a, f) for a in found])[order] for f in PER_REGION),
     )
 
 

@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -287,7 +287,8 @@ def sweep_band(
         # constant on them, which costs nothing.
         for tile in tiles(chunk, TILE_COLS):
             piece = grown(tile, plan.job, halo)
-            held, grains, mask, smooth = around = memory[0].of(piece.shape)
+            held, grains, mask, smooth = memory[0].of(piece.shape)
+            around: tuple[NDArray[Any], ...] = held, grains, mask, smooth
             held[...] = a[:, piece.col0 - first.col0 : piece.col0 - first.col0 + piece.width]
             rise(piece, held, b, b_row0, second.col0, plan.mapping, polynomial, grains)
             change_mask(grains, held, plan.job.cell_east, plan.job.cell_north, plan.thresholds, mask, smooth)
@@ -296,7 +297,8 @@ def sweep_band(
                 slice(tile.col0 - piece.col0, tile.col0 - piece.col0 + tile.width),
             )
             held, grains, mask, smooth = memory[1].of(tile.shape)
-            for target, source in zip((held, grains, mask, smooth), around, strict=True):
+            own: tuple[NDArray[Any], ...] = held, grains, mask, smooth
+            for target, source in zip(own, around, strict=True):
                 target[...] = source[core]
             weights = plan.layers.weights(tile)
             here = _totals(grains, held, weights, plan.first_ranged)

@@ -69,6 +69,11 @@ class Ortho:
         return self.pin.name
 
     @property
+    def visible(self) -> tuple[str, ...]:
+        """The visible colours that it has, or its first band."""
+        return tuple(name for name in COLOURS if name in self.colours) or self.colours[:1]
+
+    @property
     def colours(self) -> tuple[str, ...]:
         """Names of the bands that say something of the ground."""
         if self.palette is not None:

@@ -42,8 +42,10 @@ def overviews(pin: Pin, white: float) -> tuple[int, ...] | None:
             for row, col in blocks:
                 window = ((row, min(row + high, source.height)), (col, min(col + wide, source.width)))
                 same = tuple((a // factor, b // factor) for a, b in window)
-                tones = [_sixteenths(d.read(1, window=w)) for d, w in ((source, window), (small, same))]
-                if not np.allclose(*tones, rtol=0, atol=white / 12, equal_nan=True):
+                whole = _sixteenths(source.read(1, window=window))
+                if not np.allclose(
+                    whole, _sixteenths(small.read(1, window=same)), rtol=0, atol=white / 12, equal_nan=True
+                ):
                     return None
     except (RasterioError, OSError, InputRefused):
         return None

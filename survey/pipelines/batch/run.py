@@ -152,7 +152,8 @@ def _alone_in(out: Path) -> Iterator[None]:
 
 
 def _run(jobs: Sequence[tuple[Path, Job | SurveyError]], command: str, options: Options) -> Batch:
-    tasks, rows = [], []
+    tasks: list[_Task] = []
+    rows: list[Row] = []
     for (path, job), file in zip(jobs, _told_apart([path for path, _ in jobs]), strict=True):
         if isinstance(job, Job):
             tasks.append(_Task(len(tasks), file, job, need_of(job)))

@@ -55,7 +55,8 @@ class Table(Silent):
         from rich.live import Live
 
         self._running: dict[int, list[Any]] = {}
-        self._done, self._total, self._left = 0, total, None
+        self._done, self._total = 0, total
+        self._left: float | None = None
         self._since = self._drawn = time.monotonic()
         self._console = Console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)

@@ -70,7 +70,8 @@ class _Telling(NullProgress):
     def __init__(self, send: Callable[[Any], None], number: int) -> None:
         super().__init__()
         self._send, self._number = send, number
-        self._stage, self._total, self._done, self._told = "", None, 0.0, 0.0
+        self._stage, self._done, self._told = "", 0.0, 0.0
+        self._total: float | None = None
 
     def _begin(self, name: str, total: float | None) -> None:
         self._stage, self._total, self._done = name, total, 0.0

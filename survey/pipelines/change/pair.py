@@ -396,6 +396,7 @@ def _bench_edges(sample: Sequence[Any], settings: Settings) -> NDArray[np.float6
 def _sweep(plan: Plan, engine: Engine, tile: int | None, parts: Path | None) -> list[BandResult]:
     # What is written away is packed by whole tiles of its own.
     unit = None if parts is None else UNIT
+    chunk: int | None
     if tile is not None:
         pieces, chunk = bands(plan.job, plan.before.block, engine.width, tile, unit=unit), tile
     else:

@@ -14,14 +14,16 @@ from survey.boundary.position import position_of
 from survey.pipelines.change.pair import Measurement
 from survey.pipelines.layers import BUFFER, LEASE, THEIRS, UNSURE_INSIDE, UNSURE_OUTSIDE
 from survey.pipelines.record_parts import quantile95
-from survey.record import Dismissed, Site
+from survey.record import Dismissed, Site, SiteStatus, Zone
 from survey.volumetrics.telling import Verdict
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from survey.boundary.lease import Lease
     from survey.boundary.registry import Registry
 
-CHANGED = "changed between the surveys"
+CHANGED: SiteStatus = "changed between the surveys"
 LARGE_CELLS = 4_000_000
 STRIP_BLOCKS = 64
 
@@ -71,7 +73,7 @@ def make_found(
     verdicts: list[Verdict],
     lease: Lease,
     registry: Registry | None,
-    day: object,
+    day: date,
 ) -> Found:
     """Records of all regions. ``verdicts[k]`` says what region ``k`` is."""
     t = quantile95(m.region_error.dof) if m.region_error is not None else math.nan
@@ -165,11 +167,15 @@ def _deepest(m: Measurement, k: int) -> tuple[float, float]:
     return float(east), float(north)
 
 
-def _zone(m: Measurement, k: int) -> str:
+def _zone(m: Measurement, k: int) -> Zone:
     """Where most of the region's volume lies."""
     total = abs(float(m.regions.rise_m3[k]))
     lease, buffer = (abs(float(m.regions.layer_m3[k, i])) for i in (LEASE, BUFFER))
-    parts = {"lease": lease, "buffer": buffer, "beyond": max(total - lease - buffer, 0.0)}
+    parts: dict[Zone, float] = {
+        "lease": lease,
+        "buffer": buffer,
+        "beyond": max(total - lease - buffer, 0.0),
+    }
     return max(parts, key=lambda name: parts[name])
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -67,8 +67,8 @@ def tell_apart(
         part = spoken.get((int(row), int(col))) if spoken else None
         if part is not None and _digging(part) > _digging(evidence):
             s = evidence.shape
-            outline = {"fringe_share": s.fringe_share, "sampling_share": s.sampling_share}
-            evidence = replace(part, shape=replace(part.shape, **outline))
+            shape = replace(part.shape, fringe_share=s.fringe_share, sampling_share=s.sampling_share)
+            evidence = replace(part, shape=shape)
         return judge(evidence, float(m.regions.rise_m3[k]) / float(m.regions.area_m2[k]))
 
     # Regions know nothing of each other, and what looks at them leaves the interpreter's lock.
@@ -130,7 +130,7 @@ def in_plain_words(m: Measurement) -> Remark:
 
 def _without_looking(m: Measurement, k: int, min_area_m2: float, min_depth_m: float | None) -> Verdict | None:
     """Regions that the job itself leaves out, and those that are no more than noise as a whole."""
-    kind = "pit" if m.regions.sign[k] < 0 else "heap"
+    kind: Literal["pit", "heap"] = "pit" if m.regions.sign[k] < 0 else "heap"
     area = float(m.regions.area_m2[k])
     mean = abs(float(m.regions.rise_m3[k])) / area
     sigma = float(m.region_error.sigma_m[k]) if m.region_error is not None else math.nan

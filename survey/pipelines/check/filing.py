@@ -100,7 +100,8 @@ class Filing:
         """The survey before the latest that has a surface, else the one before it."""
         before = self.surveys[:-1]
         with_surface = [s for s in before if s.surface is not None]
-        return (with_surface or before or [None])[-1]
+        chosen = with_surface or before
+        return chosen[-1] if chosen else None
 
     @property
     def regime(self) -> str:

@@ -222,9 +222,9 @@ class _Look:
         if not found or getattr(latest, kind.casefold()) is None:
             if not found:
                 setattr(latest, kind.casefold(), None)
-                state = filing.state(latest.survey.dem if kind == "DSM" else latest.survey.dtm)
-                if state is not None:
-                    state.problem = error
+                own = filing.state(latest.survey.dem if kind == "DSM" else latest.survey.dtm)
+                if own is not None:
+                    own.problem = error
             self.problems[kind] = error.found
             return
         again = getattr(earlier, kind.casefold()) if earlier is not None else None
@@ -262,7 +262,7 @@ class _Look:
         """A finding per product that should cover the ground."""
         latest = self.c.filing.latest
         if self.c.satellite:
-            products = [("satellite image", latest.ortho)]
+            products: list[tuple[str, object | None]] = [("satellite image", latest.ortho)]
         else:
             products = [("orthomosaic", latest.ortho)]
             if latest.dsm is not None or latest.dtm is None:

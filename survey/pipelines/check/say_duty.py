@@ -90,9 +90,9 @@ def decide_duties(c: Context) -> None:
     if c.law.regime == "mcdr":
         _say_thresholds(c, facts)
     else:
-        duty = c.duty
-        if duty is not None:
-            c.say("rajasthan.28.dd.who", True, duty.in_words, verdict="complies", shown="a lessee")
+        decided = c.duty
+        if decided is not None:
+            c.say("rajasthan.28.dd.who", True, decided.in_words, verdict="complies", shown="a lessee")
     _say_mineral(c)
     if c.duty is not None and c.duty.applies is None:
         c.say(

@@ -130,7 +130,7 @@ def _flag_pictures(folder: RunFolder, s: Submission) -> list[Drawn]:
     if s.seen is None:
         return []
     lease = _lease_shape(s)
-    drawn = []
+    drawn: list[Drawn] = []
     for finding_id, flag in s.context.flags[:_MOST_FLAG_PICTURES]:
         picture = flag_picture(flag, s.seen.plan.surface, s.seen.plan.work, lease)
         if picture is None:

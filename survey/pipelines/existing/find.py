@@ -12,7 +12,7 @@ import numpy as np
 from survey.errors import InputRefused
 from survey.pipelines.change.sites import Found
 from survey.pipelines.existing.scan import STRENGTHS, TILE_CELLS, Seen, scan, settle
-from survey.record import Dismissed, Site
+from survey.record import Dismissed, Site, SiteStatus, Zone
 from survey.remark import Remark
 from survey.volumetrics.existing import Look
 from survey.volumetrics.existing_tell import WEIGHTS, dismissal, reasons
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from survey.pipelines.job import Job
     from survey.pipelines.opened import Opened
 
-EXISTING = "existing: seen in one survey, undated"
+EXISTING: SiteStatus = "existing: seen in one survey, undated"
 ONE_SURVEY = Remark(
     "one-survey",
     "There is no earlier survey: what stands here was found by its form and is undated; the ground before "
@@ -212,7 +212,7 @@ def _measured(
             * own.value
         )
 
-    lease, buffer = part(shares.lease), part(shares.buffer_free, shares.buffer_theirs)
+    in_lease, buffer = part(shares.lease), part(shares.buffer_free, shares.buffer_theirs)
     a = made.amount
     return _Figures(
         own.value,
@@ -224,9 +224,9 @@ def _measured(
         a.greatest_m,
         made.method,
         made.deepest,
-        lease,
+        in_lease,
         buffer,
-        max(own.value - lease - buffer, 0.0),
+        max(own.value - in_lease - buffer, 0.0),
         part(shares.buffer_theirs, shares.beyond_theirs),
         part(shares.unsure_inside),
         part(shares.unsure_outside),
@@ -243,7 +243,7 @@ def _site(body: Seen, f: _Figures, opened: Opened, lease: Lease, registry: Regis
     from survey.boundary.position import position_of
 
     place = position_of(body.outline, lease)
-    parts = {"lease": f.lease_m3, "buffer": f.buffer_m3, "beyond": f.beyond_m3}
+    parts: dict[Zone, float] = {"lease": f.lease_m3, "buffer": f.buffer_m3, "beyond": f.beyond_m3}
     other = None
     if registry is not None and f.deepest is not None:
         here = registry.lease_at(*f.deepest, on=opened.survey.date)

@@ -163,14 +163,14 @@ def join(challans: Challans, alerts: Sequence[Alert], places: Places) -> dict[st
     doubtful by themselves."""
     import shapely
 
-    has = np.isfinite(challans.issued).all(1)
-    points = np.full(len(has), None, object)
+    has: NDArray[np.bool_] = np.isfinite(challans.issued).all(axis=1)
+    points: NDArray[Any] = np.full(len(has), None, object)
     points[has] = shapely.points(challans.issued[has])
     near: dict[str, dict[str, Any]] = {}
     for alert in alerts:
         since = date.fromisoformat(alert.properties["first_seen"])
         recent = np.array([has[i] and d is not None and d >= since for i, d in enumerate(challans.day)])
-        close = np.zeros(len(has), bool)
+        close = np.zeros(len(has), np.bool_)
         if recent.any():
             close[recent] = shapely.distance(points[recent], alert.shape) <= NEAR_M
         tonnes = challans.tonnes[close]

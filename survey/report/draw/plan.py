@@ -263,7 +263,7 @@ def _contours(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Lab
         return
     levels = np.array(layer.columns["level_m"], np.float64)
     chosen = np.flatnonzero(_on_interval(levels, look.contour_m))
-    shapes = shapely.force_2d(np.array([layer.geometry[k] for k in chosen], dtype=object))
+    shapes = shapely.force_2d([layer.geometry[k] for k in chosen.tolist()])
     if look.within is not None:
         shapes = shapely.intersection(shapes, look.within)
     shapes = _clipped(shapes, view)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,7 +87,7 @@ class SectionDrawing:
         return (float(min(a.min() for a in z)), float(max(a.max() for a in z))) if z else None
 
 
-LOOK = {
+LOOK: dict[str, dict[str, Any]] = {
     "before": {"stroke": "#767676", "width": 0.25, "dash": (1.6, 0.8)},
     "after": {"stroke": "#000000", "width": 0.35, "dash": None},
     "base": {"stroke": OKABE_ITO["vermilion"], "width": 0.3, "dash": (0.5, 0.7)},
@@ -258,8 +258,8 @@ def draw_section(
     _paint_difference(svg, section, frame)
     for trace in section.traces:
         look = LOOK.get(trace.role, LOOK["after"])
-        d = path_of(frame.place(stretch) for stretch in trace.stretches)
-        svg.path(d, name=f"trace-{trace.role}", **look)  # type: ignore[arg-type]
+        line = path_of(frame.place(stretch) for stretch in trace.stretches)
+        svg.path(line, name=f"trace-{trace.role}", **look)
     _write_faces(svg, section, frame, words)
     _write_frame(svg, section, frame, words, right, up / across)
     return svg
@@ -324,7 +324,7 @@ def _write_frame(
         look = LOOK.get(trace.role, LOOK["after"])
         svg.text(at, 3.4, trace.label, size=2.2, anchor="end")
         at -= 1.15 * len(trace.label) + 2.0
-        svg.line(at - 7, 2.7, at, 2.7, **look)  # type: ignore[arg-type]
+        svg.line(at - 7, 2.7, at, 2.7, **look)
         at -= 11.0
     first, last = ("", "′") if section.kind != "site" else (None, None)
     if first is not None:

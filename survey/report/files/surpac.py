@@ -43,8 +43,8 @@ def string_files(run: RunFolder) -> dict[str, str]:
 def _write(location: str, iso_date: str, purpose: str, segments: Iterable[Segment]) -> str:
     day = ""
     if len(iso_date) >= 10:
-        year, month, number = iso_date[:10].split("-")
-        day = f"{number}-{_MONTHS[int(month) - 1]}-{year[2:]}"
+        year, month, of_month = iso_date[:10].split("-")
+        day = f"{of_month}-{_MONTHS[int(month) - 1]}-{year[2:]}"
     lines = [f"{location},{day},{_plain(purpose)},", "0, 0.000, 0.000, 0.000, 0.000, 0.000, 0.000"]
     for number, points, about in segments:
         for east, north, height in points.tolist():

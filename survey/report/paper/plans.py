@@ -93,7 +93,7 @@ def environment_plan(run: RunFolder, options: ReportOptions, words: Words) -> Pl
 
 
 def _steep(run: RunFolder) -> bool:
-    levels = run.layer("contours").columns.get("level_m", [])
+    levels = [float(z) for z in run.layer("contours").columns.get("level_m", []) if z is not None]
     return bool(levels) and max(levels) - min(levels) >= 3 * _ENVIRONMENT_CONTOUR_M
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from survey.grid import Bounds
 from survey.report import content
@@ -16,6 +16,9 @@ from survey.report.options import ReportOptions
 from survey.report.paper.typeset import Drawings, typeset
 from survey.report.words import Words
 from survey.report.years import last_period, years_table
+
+if TYPE_CHECKING:
+    from survey.report.pictures import Picture
 
 _MAP_WIDTH, _MAP_HEIGHT = 128.0, 104.0
 _TEXT_WIDTH = 171.0
@@ -236,7 +239,7 @@ def _maps(run: RunFolder, words: Words, numbers: Numbers, drawings: Drawings) ->
     )
     view = View(extent, scale)
     change = run.picture("change")
-    stacks = []
+    stacks: list[tuple[list[Picture], str, Picture | None]] = []
     if change is not None:
         base = run.picture("hillshade", "after")
         stacks.append(([p for p in (base, change) if p], words("picture.change"), change))

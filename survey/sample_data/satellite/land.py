@@ -322,7 +322,8 @@ def make_land(
         parcels = np.where(road & ~np.isfinite(height), asphalt, parcels)
 
     # Old mines in their leases.
-    leases, lease_masks = [], []
+    leases: list[NDArray[np.float64]] = []
+    lease_masks: list[NDArray[np.bool_]] = []
     old_pit_water = add(Parcel("water", palette.near(rng, "quarry_water"), palette["leaf"]))
     for _ in range(int(rng.integers(1, 4))):
         for _try in range(30):

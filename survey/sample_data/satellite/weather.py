@@ -30,7 +30,8 @@ def _bump(day_of_year: NDArray[np.float64], centre: float, width: float) -> NDAr
 
 def make_weather(rng: np.random.Generator, start: date, days: int, *, dryness: float) -> Weather:
     """``dryness`` shifts the whole climate: 0 humid coast, 1 arid plain. Years differ, monsoons slip."""
-    doy = (start.timetuple().tm_yday + np.arange(days)) % 365.0
+    doy = np.arange(days, dtype=np.float64) + start.timetuple().tm_yday
+    doy %= 365.0
     year = np.arange(days) // 365
     years = int(year.max()) + 1
     strength = np.clip(rng.normal(1.0, 0.28, years), 0.4, 1.7)[year]
