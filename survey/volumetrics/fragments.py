@@ -1,8 +1,9 @@
 """Fragments of one working, put together again.
 
 Where a pit's floor was already deep, or a face was hit by noise, a change falls into pieces that lie within
-the reach of the smoothing of each other. A piece that is small or shallow beside its neighbour of the same
-sign is part of it; two workings of their own size stay two, however near.
+the reach of the smoothing of each other. A piece that is small, or a shallow narrow fringe, beside its
+neighbour of the same sign is part of it; two workings of their own size stay two, however near. A wide shallow
+piece (a scraping beside a field that was cut) may be anything: evidence judges that.
 """
 
 from __future__ import annotations
@@ -14,22 +15,21 @@ from survey.jit import kernel
 from survey.volumetrics.regions import Regions
 
 SHALLOW_SHARE = 0.3
-"""A piece with less than this share of its neighbour's depth is the neighbour's fringe."""
+"""A piece with less than this share of its neighbour's depth may be the neighbour's fringe."""
 
 
 def absorb(regions: Regions, gap_cells: int, min_area_m2: float) -> Regions:
     """Join each fragment with the largest region of its sign within ``gap_cells``.
 
-    A fragment is smaller than ``min_area_m2``, or shallow beside that region.
+    A fragment is smaller than ``min_area_m2``, or shallow beside that region and no wider than the gap twice.
     """
     if regions.count < 2:
         return regions
     a, b = near_pairs(regions, gap_cells)
     small = np.where(regions.cells[a] < regions.cells[b], a, b)
     large = a + b - small
-    fragment = (regions.area_m2[small] < min_area_m2) | (
-        regions.deep_m[small] < SHALLOW_SHARE * regions.deep_m[large]
-    )
+    narrow = width_cells(regions)[small] <= 2 * gap_cells
+    fragment = (regions.area_m2[small] < min_area_m2) | (shallow_beside(regions, small, large) & narrow)
     group = np.arange(regions.count)
     # The largest neighbours first; a fragment goes to one region only, so it cannot bridge two.
     taken = np.zeros(regions.count, np.bool_)
@@ -49,6 +49,17 @@ def absorb(regions: Regions, gap_cells: int, min_area_m2: float) -> Regions:
     smallest = np.full(regions.count, regions.count)
     np.minimum.at(smallest, group, np.arange(regions.count))
     return regions.merged(smallest[group])
+
+
+def shallow_beside(regions: Regions, small: NDArray[np.int64], large: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which pieces have little of the depth of their neighbours."""
+    return regions.deep_m[small] < SHALLOW_SHARE * regions.deep_m[large]  # type: ignore[no-any-return]
+
+
+def width_cells(regions: Regions) -> NDArray[np.float64]:
+    """(count,) cells of each region over the longer side of its box: a fringe is long for its cells."""
+    b = regions.box
+    return regions.cells / np.maximum(np.maximum(b[:, 1] - b[:, 0], b[:, 3] - b[:, 2]), 1)  # type: ignore[no-any-return]
 
 
 def near_pairs(regions: Regions, gap_cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -6,7 +6,7 @@ import numpy as np
 from made_regions import regions_of
 from pyproj import CRS
 
-from survey.volumetrics.fragments import absorb, near_pairs
+from survey.volumetrics.fragments import absorb, near_pairs, shallow_beside
 
 WKT = CRS.from_epsg(32643).to_wkt()
 
@@ -44,8 +44,19 @@ def test_signs_never_join_and_large_neighbours_stay_apart() -> None:
 def test_a_shallow_fringe_is_its_neighbours() -> None:
     depth = np.zeros((20, 40))
     depth[2:18, 2:12] = -2.0
-    depth[2:18, 13:22] = -0.2
+    depth[2:18, 13:18] = -0.2
     assert absorb(regions_of(depth), 3, 40.0).count == 1
+
+
+def test_a_wide_shallow_piece_is_left_to_be_judged() -> None:
+    depth = np.zeros((20, 40))
+    depth[2:18, 2:12] = -2.0
+    depth[2:18, 13:22] = -0.2
+    found = absorb(regions_of(depth), 3, 40.0)
+    assert found.count == 2
+    a, b = np.array([0]), np.array([1])
+    assert shallow_beside(found, b, a).all()
+    assert not shallow_beside(found, a, b).any()
 
 
 def test_a_fragment_does_not_bridge_two_pits() -> None:

@@ -29,6 +29,7 @@ from survey.pipelines.change.pair import Measurement
 from survey.pipelines.layers import FIXED
 from survey.volumetrics import telling
 from survey.volumetrics.change_mask import change_mask
+from survey.volumetrics.fragments import near_pairs, shallow_beside
 from survey.volumetrics.partition import core_of, enclosure, inner_cells, reach_m, share_within, surrounded
 from survey.volumetrics.region_window import MOST_CELLS, RegionWindow, block_means, margin_cells
 from survey.volumetrics.regions import Regions, gather, together
@@ -178,6 +179,10 @@ def _joined(m: Measurement, s: _Sight) -> tuple[Measurement, int, Spoken]:
     for b, (_, k) in best.items():
         by_hull.setdefault(k, []).append(b)
     judged = _Judged(m, s)
+    for b, k in _shallow_sides(m):
+        if b not in best and judged.digging((k,)) >= EVEN:
+            best[b] = (0, k)
+            by_hull.setdefault(k, []).append(b)
     group = np.arange(count)
     # From the inside outwards, so that rings within rings grow ring by ring.
     for k in sorted(by_hull, key=lambda k: (int(m.regions.cells[k]), k)):
@@ -196,6 +201,19 @@ def _joined(m: Measurement, s: _Sight) -> tuple[Measurement, int, Spoken]:
             row, col = after.regions.first[n]
             spoken[int(row), int(col)] = judged.speaker(members.tolist())
     return after, joined, spoken
+
+
+def _shallow_sides(m: Measurement) -> list[tuple[int, int]]:
+    """(piece, region): wide pieces beside a much deeper region, as an upper floor lies beside a pit."""
+    if m.regions.count < 2:
+        return []
+    a, b = near_pairs(m.regions, 2 * m.thresholds.radius)
+    small = np.where(m.regions.cells[a] < m.regions.cells[b], a, b)
+    large = a + b - small
+    some = shallow_beside(m.regions, small, large)
+    # Of several regions beside a piece the largest first.
+    order = np.lexsort((large[some], -m.regions.cells[large[some]]))
+    return [(int(small[some][i]), int(large[some][i])) for i in order]
 
 
 Members = tuple[int, ...]
