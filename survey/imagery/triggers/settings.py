@@ -51,9 +51,11 @@ class TriggerSettings:
     hit_share: float = knob(0.4, "of the seen cells that must be novel for a look to be a detection")
     # states
     confirm_hits: float = knob(2, "detections on different days; a third adds delay and no precision")
-    confirm_evidence: float = knob(2.0, "log10 evidence of its upper quarter of cells: what starts an object")
+    confirm_evidence: float = knob(
+        1.5, "log10 evidence of its upper quarter of cells, besides the cell that started it; more only delays"
+    )
     confirm_evidence_inside: float = knob(
-        4.0, "the same inside permitted areas, where ground is worked and driven on all the time"
+        5.0, "the same inside permitted areas, where ground is worked and driven on all the time"
     )
     confirm_share: float = knob(
         0.7, "of the looks since the first that were detections: a pit stays, a dry season comes and goes"
