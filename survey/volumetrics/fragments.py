@@ -2,8 +2,8 @@
 
 Where a pit's floor was already deep, or a face was hit by noise, a change falls into pieces that lie within
 the reach of the smoothing of each other. A piece that is small, or a shallow narrow fringe, beside its
-neighbour of the same sign is part of it; two workings of their own size stay two, however near. A wide shallow
-piece (a scraping beside a field that was cut) may be anything: evidence judges that.
+neighbour of the same sign is part of it; two workings of their own size stay two, however near. A wide
+shallow piece (a scraping beside a field that was cut) may be anything: evidence judges that.
 """
 
 from __future__ import annotations
