@@ -116,6 +116,19 @@ def resend(change: Callable[[np.ndarray, np.random.Generator], np.ndarray]) -> C
     return tamper
 
 
+def disguised(noise_m: float, smooth: float = 0.0, order: int = 1) -> Callable[..., None]:
+    """Last year's model moved by parts of a cell, smoothed by so many cells, raised and given noise."""
+
+    def change(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        by = rng.uniform(0.15, 0.5, 2) * rng.choice([-1, 1], 2)
+        z = ndimage.shift(z.astype(float), by, order=order, mode="nearest")
+        if smooth:
+            z = ndimage.gaussian_filter(z, smooth) + rng.uniform(0.2, 2)
+        return z + rng.normal(0, noise_m, z.shape)
+
+    return resend(change)
+
+
 def moved(folder: Path, rng: np.random.Generator, scene: Scene) -> None:
     z, profile = read(folder, OLD)
     a = profile["transform"]
@@ -262,6 +275,10 @@ TAMPERINGS: dict[str, tuple[str, tuple[str, ...], Callable[..., None]]] = {
     "resent-half-cell": (
         "… moved by parts of a cell", ("real.resent",), resend(lambda z, r: ndimage.shift(z, (0.4, 0.3), order=1, mode="nearest")),
     ),
+    "resent-half-noise-1": ("… moved by parts of a cell, plus noise of 1 cm", ("real.resent",), disguised(0.01)),
+    "resent-half-noise-5": ("… moved by parts of a cell, plus noise of 5 cm", ("real.resent",), disguised(0.05)),
+    "resent-cubic-noise-2": ("… moved by parts of a cell (cubic), plus noise of 2 cm", ("real.resent",), disguised(0.02, order=3)),
+    "resent-disguised": ("… moved by parts of a cell, smoothed by 0.6 cells, raised, plus noise of 2 cm", ("real.resent",), disguised(0.02, 0.6)),
     "resent-part": ("a third of its sides pasted in", ("real.resent",), part),
     "smoothed": ("a patch of 45 m smoothed", ("real.smooth_patch",), patch("smoothed")),
     "flattened": ("a patch of 45 m made level", ("real.smooth_patch",), patch("flattened")),

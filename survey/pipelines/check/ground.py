@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from survey.errors import SurveyError
 from survey.forensics.bare_ground import Pair, compare_models
 from survey.forensics.clones import Keys, rounding_step, run_keys
+from survey.forensics.echo import Echo, measure_echo
 from survey.forensics.noise import last_digit
 from survey.forensics.pictures import PictureSquares, picture_squares
 from survey.forensics.resent import PairWindows, find_move, pair_windows, resampled_copy
@@ -207,7 +208,7 @@ def _light(ortho: Ortho | None, piece: Grid) -> tuple[Floats | None, Floats | No
         return None, None
     from survey.imagery.cover import cover
 
-    names = [n for n in ("red", "green", "blue") if n in ortho.colours] or list(ortho.colours[:1])
+    names = ortho.visible
     wanted = tuple(dict.fromkeys([*names, *(n for n in ("nir",) if n in ortho.colours)]))
     bands = ortho.read(piece, wanted)
     light = np.mean([bands[n] for n in names], axis=0)
@@ -228,6 +229,7 @@ class Seen:
     moved: tuple[int, int]
     pair: PairWindows | None
     fits: list[tuple[float, float] | None]
+    echo: Echo | None
     squares: Squares | None
     dtm_squares: Squares | None
     keys: Keys | None
@@ -270,13 +272,15 @@ def look_over(
     windows = _sample(surface, work)
     samples = [surface.read(w) for w in windows]
     step = None
-    beside, moved, fits = None, (0, 0), []
+    beside, moved = None, (0, 0)
+    fits: list[tuple[float, float] | None] = []
+    echo: Echo | None = None
     if authenticity and samples:
         step = rounding_step(max(samples, key=lambda z: int(np.isfinite(z).sum())))
         if earlier is not None:
             beside = Beside.of(earlier, surface)
         if beside is not None:
-            beside, moved, fits = _fit(beside, surface, windows)
+            beside, moved, fits, echo = _fit(beside, surface, windows)
     stride = max(1, -(-len(pieces) // MOST_TILES))
     cells = work.height * work.width / stride
     plan = Plan(
@@ -294,7 +298,7 @@ def look_over(
     deep = [authenticity and k % stride == 0 for k in range(len(pieces))]
     tasks = [Task(k, p, d, plan) for k, (p, d) in enumerate(zip(pieces, deep, strict=True))]
     seen = engine.map(look_at, tasks, stage="reading the elevation model")
-    return _joined(plan, seen, deep, moved, fits, samples, windows)
+    return _joined(plan, seen, deep, moved, (fits, echo), samples, windows)
 
 
 def _joined(
@@ -302,7 +306,7 @@ def _joined(
     seen: Sequence[TileSeen],
     deep: Sequence[bool],
     moved: tuple[int, int],
-    fits: list[tuple[float, float] | None],
+    weighted: tuple[list[tuple[float, float] | None], Echo | None],
     samples: list[Floats],
     windows: list[Grid],
 ) -> Seen:
@@ -338,7 +342,8 @@ def _joined(
         deep_share=sum(deep) / max(len(deep), 1),
         moved=moved,
         pair=joined("pair", PairWindows),
-        fits=fits,
+        fits=weighted[0],
+        echo=weighted[1],
         squares=joined("squares", Squares),
         dtm_squares=joined("dtm_squares", Squares),
         keys=Keys.joined(keys) if keys else None,
@@ -402,7 +407,7 @@ def _sample(surface: Surface, work: Grid, side: int = 512, most: int = 9) -> lis
 
 def _fit(
     beside: Beside, surface: Surface, windows: Sequence[Grid]
-) -> tuple[Beside, tuple[int, int], list[tuple[float, float] | None]]:
+) -> tuple[Beside, tuple[int, int], list[tuple[float, float] | None], Echo | None]:
     """The place of the earlier surface that fits best: as both files say, or moved by whole cells.
 
     Also how well the later cells are a weighting of the earlier ones, which a copy moved by a part of a
@@ -441,8 +446,9 @@ def _fit(
         assert beside.cols is not None
         moved = (beside.rows - best.rows, beside.cols - best.cols)
     small = [w[: min(256, w.height), : min(256, w.width)] for w in windows[:5]]
-    fits = [resampled_copy(best.read(w), surface.read(w)) for w in small]
-    return best, moved, fits
+    pairs = [(best.read(w), surface.read(w)) for w in small]
+    fits = [resampled_copy(before, after) for before, after in pairs]
+    return best, moved, fits, measure_echo(pairs)
 
 
 def _agreement(place: Beside, surface: Surface, windows: Sequence[Grid]) -> float:

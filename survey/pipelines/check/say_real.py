@@ -8,6 +8,7 @@ import numpy as np
 
 from survey.forensics.bare_ground import judge_dtm
 from survey.forensics.clones import candidates, judge_clones
+from survey.forensics.echo import judge_echo
 from survey.forensics.flag import Box, Flag, Outcome
 from survey.forensics.noise import last_digit
 from survey.forensics.pictures import judge_contradiction, judge_resent_picture, judge_season
@@ -96,6 +97,7 @@ def _say_resent(c: Context, seen: GroundSeen, cell: float) -> None:
         digit = seen.squares.digit_m if seen.squares is not None else last_digit(np.array([9000.0]))
         step = seen.squares.quantum_m if seen.squares is not None else 0.0
         resampled = judge_resampled(seen.fits, digit, step)
+        resampled = resampled or judge_echo(seen.echo)
         if resampled is not None:
             outcome = Outcome(RESENT, (resampled,), evidence=outcome.evidence)
     c.outcome(outcome, "elevation model")
@@ -165,8 +167,8 @@ def _look(patches: list[Patch], seen: GroundSeen, ortho: Ortho) -> dict[int, See
         work = seen.plan.work
         r0, c0 = max(box.row - margin, 0), max(box.col - margin, 0)
         piece = work[r0 : box.row + box.height + margin, c0 : box.col + box.width + margin]
-        names = [n for n in ("red", "green", "blue") if n in ortho.colours] or list(ortho.colours[:1])
-        bands = ortho.read(piece, tuple(names))
+        names = ortho.visible
+        bands = ortho.read(piece, names)
         light = np.mean([bands[n] for n in names], axis=0)
         texture = np.abs(fine_texture(light))
         inside = np.zeros(piece.shape, bool)
