@@ -2,6 +2,7 @@
 
     python benchmarks/batch_scaling.py night --folder /var/tmp/night --jobs 50 --workers 2 --memory 3GB
     python benchmarks/batch_scaling.py soak --folder /var/tmp/night --jobs 150
+    python benchmarks/batch_scaling.py large --folder /var/tmp/night --jobs 50 --memory 2GB --big 40000
     python benchmarks/batch_scaling.py sizes --folder /var/tmp/night --cells 1024,4096,8192
 
 night   some jobs of each size one after another in one process, one thread (the rate of a single job), then
@@ -9,8 +10,14 @@ night   some jobs of each size one after another in one process, one thread (the
         (workers · time of the batch); the same by processor time says what is lost to work and not to waiting
         for others on the machine; occupation = part of the batch during which a worker had a job. Memory: the
         proportional share of all its processes, four times a second.
-soak    many small jobs in one process: what it holds after each (memory, handles, threads), and what files
-        stay in the folders of results and of temporary files. Growth is the slope over the second half.
+soak    many small jobs in one process, which after each gives back what a process of a batch does: what it
+        holds then (memory, bytes in use, objects, handles, threads), and what files stay in the folders of
+        results and of temporary files. Growth is the slope over the second half. Memory is what the process
+        alone holds: pages of libraries are divided among those who use them, so that a share that includes
+        them grows when any other Python on the machine ends.
+large   many small jobs and one of so many cells a side, in one batch within so much memory; then the large
+        one and some of the small ones by themselves: their records must be the same. With ``--from`` the
+        rasters and the job of a folder are taken for the large one.
 sizes   one job of so many cells a side, all reports drawn, one thread: what an office multiplies.
 
 Two of three jobs have 512 cells a side, the others 1,024, one 4,096. Figures go to standard output as JSON,
@@ -21,6 +28,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import ctypes
+import gc
 import json
 import os
 import resource
@@ -79,10 +88,10 @@ def one_after_another(jobs: list[Path], out: Path, reports: str) -> list[tuple[f
 
 
 def batch(
-    folder: Path, out: Path, workers: int, memory: str | None, reports: str
+    target: Path, out: Path, workers: int, memory: str | None, reports: str
 ) -> tuple[float, float, int, dict[int, int]]:
     """Wall and processor seconds, peak memory of all processes together, and the peak of each."""
-    command = [sys.executable, "-m", "survey.pipelines.cli", "run", str(folder / "jobs"), "-o", str(out)]
+    command = [sys.executable, "-m", "survey.pipelines.cli", "run", str(target), "-o", str(out)]
     command += ["--workers", str(workers), "--reports", reports]
     command += [] if memory is None else ["--memory", memory]
     began, used = time.perf_counter(), of_children()
@@ -132,9 +141,35 @@ def share_bytes(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
+class _Allocated(ctypes.Structure):
+    """``struct mallinfo2`` of the C library."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in ("arena", "free_chunks", "fast_chunks", "maps", "mapped")]
+    _fields_ += [(name, ctypes.c_size_t) for name in ("most", "fast", "used", "free", "top")]
+
+
+def in_use_bytes() -> int:
+    """What was asked of the C library's allocator and not given back; 0 where it does not tell."""
+    try:
+        tell_all = ctypes.CDLL(None).mallinfo2
+    except AttributeError:
+        return 0
+    tell_all.restype = _Allocated
+    found = tell_all()
+    return int(found.used + found.mapped)
+
+
+def own_bytes() -> int:
+    """Memory of this process that is no file's: what it alone holds."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
+
+
 def state_of_this_process() -> dict[str, int]:
     return {
-        "memory": share_bytes(os.getpid()),
+        "memory (MB)": own_bytes(),
+        "in use (MB)": in_use_bytes(),
+        "objects": len(gc.get_objects()),
         "handles": len(os.listdir("/proc/self/fd")),
         "threads": threading.active_count(),
         "temporary": len(os.listdir(tempfile.gettempdir())),
@@ -166,7 +201,7 @@ def night(folder: Path, args: argparse.Namespace) -> None:
     tell(what="all jobs one after another", jobs=len(jobs), wall_s=round(wall, 1), cpu_s=round(cpu, 1))
     out = folder / "runs"
     shutil.rmtree(out, ignore_errors=True)
-    seconds, used, peak, each = batch(folder, out, args.workers, args.memory, args.reports)
+    seconds, used, peak, each = batch(folder / "jobs", out, args.workers, args.memory, args.reports)
     with open(out / "batch.csv", encoding="utf-8-sig", newline="") as file:
         at_work = sum(float(row["seconds"]) for row in csv.DictReader(file))
     tell(
@@ -187,7 +222,7 @@ def night(folder: Path, args: argparse.Namespace) -> None:
         for n in (f"N-{k:03}" for k in some)
     )
     tell(what="records equal to those of single runs, but for the clock", same=same, of=len(some))
-    seconds, _, peak, _ = batch(folder, out, args.workers, args.memory, args.reports)
+    seconds, _, peak, _ = batch(folder / "jobs", out, args.workers, args.memory, args.reports)
     tell(what="the batch again: all kept", seconds=round(seconds, 1), peak_all_mb=round(peak / 1e6))
     left = [p.name for p in out.iterdir() if p.name.startswith(".")]
     tell(what="hidden files left", files=left)
@@ -200,6 +235,7 @@ def without_clock(record: Path) -> dict[str, object]:
 
 
 def soak(folder: Path, args: argparse.Namespace) -> None:
+    from survey.heap import give_back
     from survey.pipelines.job import load_job
     from survey.pipelines.options import Options
     from survey.pipelines.progress import NullProgress
@@ -213,12 +249,16 @@ def soak(folder: Path, args: argparse.Namespace) -> None:
     states = []
     for k in range(args.jobs):
         run_run(load_job(jobs[k % len(jobs)]), options, NullProgress())
+        gc.collect()
+        give_back()
         states.append(state_of_this_process())
+        if k % 20 == 19:
+            tell(what="soak: so far", jobs=k + 1, **states[-1])
     for name in states[0]:
         values = [s[name] for s in states]
-        scale = 1e6 if name == "memory" else 1
+        scale = 1e6 if name.endswith("(MB)") else 1
         tell(
-            what=f"soak: {name}{' (MB)' if name == 'memory' else ''}",
+            what=f"soak: {name}",
             jobs=args.jobs,
             first=round(values[0] / scale, 1),
             middle=round(values[len(values) // 2] / scale, 1),
@@ -226,6 +266,47 @@ def soak(folder: Path, args: argparse.Namespace) -> None:
             growth_per_job=round(slope(values) / scale, 4),
         )
     tell(what="soak: files left", files=sorted(p.name for p in (folder / "soaked").iterdir()))
+
+
+def large(folder: Path, args: argparse.Namespace) -> None:
+    sides = [512] * (args.jobs - 1)
+    if args.source is None:
+        jobs = make_jobs(folder, [args.big, *sides])
+    else:
+        big = folder / "jobs" / "N-000"
+        big.mkdir(parents=True, exist_ok=True)
+        for name in ("before.tif", "after.tif", "lease.geojson"):
+            if not (big / name).exists():
+                os.link(args.source / name, big / name)
+        text = (args.source / "job.toml").read_text().replace("bench-job", "N-000")
+        (big / "job.toml").write_text(text)
+        jobs = [big / "job.toml", *make_jobs(folder, [512, *sides])[1:]]
+        shutil.rmtree(folder / "jobs" / "000-512", ignore_errors=True)
+    out = folder / "runs"
+    shutil.rmtree(out, ignore_errors=True)
+    seconds, used, peak, each = batch(folder / "jobs", out, args.workers, args.memory, args.reports)
+    with open(out / "batch.csv", encoding="utf-8-sig", newline="") as file:
+        states = [row["state"] for row in csv.DictReader(file)]
+    tell(
+        what=f"batch with one job of {args.big} cells a side",
+        jobs=len(jobs),
+        done=states.count("done"),
+        workers=args.workers,
+        memory=args.memory,
+        wall_s=round(seconds, 1),
+        cpu_s=round(used, 1),
+        peak_all_mb=round(peak / 1e6),
+        peak_each_mb=sorted(round(v / 1e6) for v in each.values()),
+    )
+    alone, same = folder / "alone", 0
+    for number in (0, 1, len(jobs) // 2, len(jobs) - 1):
+        shutil.rmtree(alone, ignore_errors=True)
+        seconds, used, peak, _ = batch(jobs[number], alone, args.workers, None, args.reports)
+        name = f"N-{number:03}"
+        same += without_clock(alone / name / "record.json") == without_clock(out / name / "record.json")
+        tell(what="by itself, no limit set", job=name, wall_s=round(seconds, 1), cpu_s=round(used, 1),
+             peak_all_mb=round(peak / 1e6))  # fmt: skip
+    tell(what="records equal to those of single runs, but for the clock", same=same, of=4)
 
 
 def sizes(folder: Path, args: argparse.Namespace) -> None:
@@ -260,16 +341,18 @@ def sizes(folder: Path, args: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("night", "soak", "sizes"))
+    parser.add_argument("what", choices=("night", "soak", "large", "sizes"))
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=50)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--memory")
     parser.add_argument("--cells", default="1024,4096,8192")
+    parser.add_argument("--big", type=int, default=40000)
+    parser.add_argument("--from", dest="source", type=Path)
     parser.add_argument("--reports", default="all", choices=("all", "html", "none"))
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    {"night": night, "soak": soak, "sizes": sizes}[args.what](args.folder, args)
+    {"night": night, "soak": soak, "large": large, "sizes": sizes}[args.what](args.folder, args)
 
 
 if __name__ == "__main__":
