@@ -9,10 +9,10 @@ from survey.grid import Grid
 from survey.imagery.triggers import slabs
 from survey.imagery.triggers.files import counted_values, looked_up
 from survey.imagery.triggers.fits import FILE_BLOCK, sample_pieces
-from survey.pipelines.triggers.scan import tiles_of
+from survey.pipelines.triggers.scan import panels, tiles_of
 
 
-def test_the_highest_goes_first_and_of_one_row_the_oldest(monkeypatch):
+def test_the_highest_goes_first_and_of_one_row_the_first(monkeypatch):
     asked = []
 
     def decoded(pin, bands, r0, c0, rows, cols):
@@ -31,8 +31,8 @@ def test_the_highest_goes_first_and_of_one_row_the_oldest(monkeypatch):
     asked.clear()
     get(10, 0), get(0, 10), get(10, 10)
     assert asked == []
-    get(0, 0)  # (0, 10) goes, though (10, 0) was asked for before it
-    get(10, 0)
+    get(0, 0)  # (0, 10) goes, and not the one that was just asked for
+    get(10, 0), get(0, 0)
     assert asked == [(0, 0)]
 
 
@@ -57,6 +57,18 @@ def test_tiles_cover_every_cell_once_and_begin_on_blocks(height, width, side):
         assert max(piece.shape) <= side + 256
         seen[piece.row0 : piece.row0 + piece.height, piece.col0 : piece.col0 + piece.width] += 1
     assert (seen == 1).all()
+
+
+def test_panels_hold_every_piece_once_and_no_more_columns_than_are_kept():
+    grid = Grid("EPSG:32643", 0.0, 0.0, 10.0, 10.0, 5000, 10980)
+    pieces = tiles_of(grid, 1024)
+    assert panels(pieces, 11264) == [pieces]
+    parted = panels(pieces, slabs.panel_cells(8, 6))
+    assert sorted((p.row0, p.col0) for panel in parted for p in panel) == [(p.row0, p.col0) for p in pieces]
+    for panel in parted:
+        assert [(p.row0, p.col0) for p in panel] == sorted((p.row0, p.col0) for p in panel)
+        shared = (len({p.col0 for p in panel}) * 2 + 1) * 8 * 6 * 2 * 512**2
+        assert shared < slabs.CACHE_BYTES / 2
 
 
 @pytest.mark.parametrize("size", [3000, 10980, 4097])

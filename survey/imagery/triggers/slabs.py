@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from survey.rasters.describe import DAMAGED
 from survey.rasters.handles import Pin, dataset
 
 SLAB_CELLS = 512
-CACHE_BYTES = 320 * 2**20
+CACHE_BYTES = 384 * 2**20
 
 Key = tuple[Pin, tuple[int, ...], int, int]
 """File, its bands, first row and first column."""
@@ -23,14 +22,13 @@ Key = tuple[Pin, tuple[int, ...], int, int]
 class _Slabs:
     """Decoded slabs of files, shared by the threads of this process: neighbouring tiles need the same ones.
 
-    An area is walked in reading order, so of those that have no room the highest goes first, of one row the
-    one that was asked for longest ago: what the next row of tiles needs is then still here, which it would
-    not be if the oldest went.
+    An area is walked in reading order, so of those that have no room the highest goes first, and of one row
+    the first: what the next row of tiles needs is then still here, which it would not be if the oldest went.
     """
 
     def __init__(self, most: int) -> None:
         self._most, self._held = most, 0
-        self._kept: OrderedDict[Key, NDArray[np.generic]] = OrderedDict()
+        self._kept: dict[Key, NDArray[np.generic]] = {}
         self._lock = threading.Lock()
         self._busy: dict[object, threading.Lock] = {}
 
@@ -41,7 +39,6 @@ class _Slabs:
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
-                self._kept.move_to_end(key)
                 return found
             busy = self._busy.setdefault(key, threading.Lock())
         with busy:
@@ -54,9 +51,8 @@ class _Slabs:
                 self._kept[key] = slab
                 self._held += slab.nbytes
                 while self._held > self._most and len(self._kept) > 1:
-                    # The first of the smallest: the order is that of use.
-                    gone = self._kept.pop(min(self._kept, key=_top))
-                    self._held -= gone.nbytes
+                    gone = min((k for k in self._kept if k != key), key=_place)
+                    self._held -= self._kept.pop(gone).nbytes
                 self._busy.pop(key, None)
             return slab
 
@@ -68,8 +64,29 @@ class _Slabs:
         give_back()
 
 
-def _top(key: Key) -> int:
-    return key[2]
+def _place(key: Key) -> tuple[int, int]:
+    return key[2:]
+
+
+def _slabs_in_a_row(scenes: int, bands: int) -> int:
+    """How many slabs of each of so many scenes there is room for."""
+    return CACHE_BYTES // (SLAB_CELLS**2 * 2 * bands * scenes)
+
+
+def panel_cells(scenes: int, bands: int) -> int:
+    """How wide a panel of an area may be, in cells, for the slabs of so many scenes to be kept until the next
+    row of tiles has used them.
+
+    A quarter goes to the row of slabs that two rows of tiles share; in the rest, and in the margins of both
+    sides (five slabs in a row), tiles are being read.
+    """
+    return max(2 * SLAB_CELLS, (_slabs_in_a_row(scenes, bands) - 5) // 4 * 2 * SLAB_CELLS)
+
+
+def room_beside(cells: int, held: int, scenes: int, bands: int) -> bool:
+    """Whether ``held`` slabs of each scene may stay while a panel so wide is read: the row that is shared,
+    and two tiles of nine."""
+    return cells / SLAB_CELLS + 18 + held <= _slabs_in_a_row(scenes, bands)
 
 
 SLABS = _Slabs(CACHE_BYTES)

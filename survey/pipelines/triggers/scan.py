@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Any, Protocol
@@ -21,8 +21,9 @@ from survey.imagery.triggers.fits import BaselineFit, Fitter
 from survey.imagery.triggers.ground import SceneFit
 from survey.imagery.triggers.product import Product
 from survey.imagery.triggers.settings import TriggerSettings
-from survey.imagery.triggers.slabs import SLABS
+from survey.imagery.triggers.slabs import SLABS, panel_cells, room_beside
 from survey.imagery.triggers.tiles import TileTask, judge_tile_packed
+from survey.pipelines.triggers.kept_fits import baseline_from_json, baseline_to_json, fit_json
 from survey.pipelines.triggers.store import KeptScene, Store
 
 METHOD = "triggers/3"
@@ -31,6 +32,9 @@ TILE = 1024
 """Cells along a tile: with larger ones the halo costs less, and two at once more memory than is given."""
 BLOCK = 512
 """Files are mostly stored in blocks of so many cells, or of a part of that."""
+
+SAMPLED = 25
+"""As many blocks of each scene the fits have looked at, at most."""
 
 
 class Mapper(Protocol):
@@ -114,8 +118,12 @@ def split(scenes: Sequence[FileScene], until: date | None) -> tuple[list[FileSce
     return before, after
 
 
-def fit_json(fit: SceneFit) -> dict[str, Any]:
-    return asdict(fit)
+def panels(pieces: Sequence[Grid], cells: int) -> list[list[Grid]]:
+    """Pieces of an area in panels about ``cells`` wide, each in reading order."""
+    by: dict[int, list[Grid]] = {}
+    for piece in pieces:
+        by.setdefault(piece.col0 // cells, []).append(piece)
+    return list(by.values())
 
 
 def tiles_of(grid: Grid, side: int) -> list[Grid]:
@@ -237,83 +245,43 @@ def _look(
     if not fitted:
         return
     done = {scene.key: store.tiles_of(scene.key) for scene, _, _ in fitted}
-    pieces = tiles_of(grid, tile or TILE)
-    tasks = []
-    for piece in pieces:
-        missing = tuple(x for x in fitted if (piece.row0, piece.col0) not in done[x[0].key])
-        if missing:
-            tasks.append(
-                TileTask(
-                    grid, piece, bands, baseline_fit, tuple(baseline), missing, settings, witness, witness_fit
-                )
-            )
+    files = [file for scene in (*baseline, *(scene for scene, _, _ in fitted)) for file in scene.files]
+    # Files in strips are decoded over their whole width, or for nothing.
+    strips = any(file.block[1] > 2 * BLOCK for file in files)
+    scenes = len(baseline) + len(fitted)
+    wide = grid.width if strips else min(grid.width, panel_cells(scenes, len(bands)))
+    # What the fits looked at would be of use once more.
+    if not room_beside(wide, SAMPLED, scenes, len(bands)):
+        SLABS.clear()
     batch = max(8, 4 * engine.width)
-    for start in range(0, len(tasks), batch):
-        part = tasks[start : start + batch]
-        results = engine.map(judge_tile_packed, part, stage="looking for what was never seen")
-        with store.transaction():
-            for task, products in zip(part, results, strict=True):
-                for (scene, _, _), product in zip(task.scenes, products, strict=True):
-                    store.add_product(scene.key, task.piece.row0, task.piece.col0, product)
+    for panel in panels(tiles_of(grid, tile or TILE), wide):
+        tasks = []
+        for piece in panel:
+            missing = tuple(x for x in fitted if (piece.row0, piece.col0) not in done[x[0].key])
+            if missing:
+                tasks.append(
+                    TileTask(
+                        grid, piece, bands, baseline_fit, tuple(baseline), missing, settings, witness,
+                        witness_fit,
+                    )
+                )  # fmt: skip
+        for start in range(0, len(tasks), batch):
+            _look_at(store, tasks[start : start + batch], engine)
+        SLABS.clear()
     with store.transaction():
         for scene, _, _ in fitted:
             store.complete_scene(scene.key)
 
 
+def _look_at(store: Store, tasks: Sequence[TileTask], engine: Mapper) -> None:
+    """Judge some tiles, and keep what they say."""
+    results = engine.map(judge_tile_packed, tasks, stage="looking for what was never seen")
+    with store.transaction():
+        for task, products in zip(tasks, results, strict=True):
+            for (scene, _, _), product in zip(task.scenes, products, strict=True):
+                store.add_product(scene.key, task.piece.row0, task.piece.col0, product)
+
+
 def products_of(store: Store, scenes: Sequence[KeptScene]) -> list[Iterator[Product]]:
     """The products of each scene, read when asked for: those of a whole area are never held at once."""
     return [map(Product.from_bytes, store.products(s.key)) for s in scenes]
-
-
-def baseline_to_json(fit: BaselineFit) -> str:
-    rows, cols = np.nonzero(fit.null.counts)
-    return json.dumps(
-        {
-            "bands": fit.bands.names,
-            "scenes": [asdict(s) for s in fit.scenes],
-            "reference": fit.reference,
-            "matrix": [[float(v) for v in row] for row in fit.matrix],
-            "null": [[int(r), int(c), int(fit.null.counts[r, c])] for r, c in zip(rows, cols, strict=True)],
-            "common": fit.common,
-            "worked": fit.worked,
-        },
-        allow_nan=True,
-    )
-
-
-def baseline_from_json(text: str) -> BaselineFit:
-    from survey.imagery.triggers.ground import LAND
-    from survey.imagery.triggers.normalise import Line
-    from survey.imagery.triggers.nulls import NullTable
-
-    data = json.loads(text)
-    null = NullTable.empty(len(LAND))
-    for r, c, n in data["null"]:
-        null.counts[r, c] = n
-    scenes = []
-    for s in data["scenes"]:
-        line = Line(**{k: tuple(v) if isinstance(v, list) else v for k, v in s["line"].items()})
-        scenes.append(
-            SceneFit(
-                **{
-                    **s,
-                    "line": line,
-                    "allowance": tuple(s["allowance"]),
-                    "law": tuple(tuple(v) for v in s["law"]),
-                    "common": tuple(tuple(v) for v in s["common"]),
-                }
-            )
-        )
-
-    def words(kept: list[list[int]]) -> tuple[tuple[int, ...], ...]:
-        return tuple(tuple(v) for v in kept)
-
-    return BaselineFit(
-        BandSet(tuple(data["bands"])),
-        tuple(scenes),
-        data["reference"],
-        np.array(data["matrix"], np.float32),
-        null,
-        words(data["common"]),
-        words(data["worked"]),
-    )
