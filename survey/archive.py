@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from survey.errors import OutputError
+from survey.undisturbed import undisturbed
 
 RECORD = "record.json"
 
@@ -160,14 +161,16 @@ class RunFolder:
     # -- life ------------------------------------------------------------------------------------------
     def __enter__(self) -> Self:
         try:
-            self._made = _make_folders(self.out)
-            self._lock = Lock(self.out / f".{self.job_id}{_LOCK}", f'run is writing "{self.job_id}"')
+            with undisturbed():
+                self._made = _make_folders(self.out)
+                self._lock = Lock(self.out / f".{self.job_id}{_LOCK}", f'run is writing "{self.job_id}"')
             self._recover()
             self._look_at_former()
             if self.up_to_date is None:
-                partial = self.out / f".{self.job_id}{_PARTIAL}{secrets.token_hex(6)}"
-                partial.mkdir()
-                self._partial = partial
+                with undisturbed():
+                    partial = self.out / f".{self.job_id}{_PARTIAL}{secrets.token_hex(6)}"
+                    partial.mkdir()
+                    self._partial = partial
         except BaseException as error:
             self._give_up()
             if isinstance(error, OSError):
@@ -235,19 +238,23 @@ class RunFolder:
         if self._certain is not None:
             self._certain()
         _to_disk(self._partial)
-        if os.path.lexists(self.target):
-            former = self._partial
-            if not _exchange(self._partial, self.target):
-                former = self.out / f".{self.job_id}{_FORMER}{secrets.token_hex(6)}"
-                os.rename(self.target, former)
-                os.rename(self._partial, self.target)
+        with undisturbed():
+            self._replace_former(self._partial)
+
+    def _replace_former(self, partial: Path) -> None:
+        if not os.path.lexists(self.target):
+            os.rename(partial, self.target)
             self._partial = None
             _sync_folder(self.out)
-            _remove(former)
-        else:
-            os.rename(self._partial, self.target)
-            self._partial = None
-            _sync_folder(self.out)
+            return
+        former = partial
+        if not _exchange(partial, self.target):
+            former = self.out / f".{self.job_id}{_FORMER}{secrets.token_hex(6)}"
+            os.rename(self.target, former)
+            os.rename(partial, self.target)
+        self._partial = None
+        _sync_folder(self.out)
+        _remove(former)
 
     def _look_at_former(self) -> None:
         if not os.path.lexists(self.target) or self._force:
@@ -284,18 +291,20 @@ class RunFolder:
         return sorted(entry for entry in self.out.iterdir() if entry.name.startswith(start))
 
     def _give_up(self) -> None:
-        if self._partial is not None:
-            _remove(self._partial)
-            self._partial = None
-        self._release()
-        for folder in reversed(self._made):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        with undisturbed():
+            if self._partial is not None:
+                _remove(self._partial)
+                self._partial = None
+            self._release()
+            for folder in reversed(self._made):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
     def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        with undisturbed():
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
 
     # -- faults --------------------------------------------------------------------------------------------
     def _ran_out_of_space(self, error: BaseException) -> bool:

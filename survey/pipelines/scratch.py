@@ -16,6 +16,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from survey.undisturbed import undisturbed
+
 PREFIX = "survey-scratch-"
 
 
@@ -25,24 +27,26 @@ def scratch() -> Iterator[None]:
 
     A machine that has no room for it is no reason to stop: not every job needs temporary files.
     """
-    try:
-        base = Path(tempfile.gettempdir())
-        _clear(base)
-        folder, handle = _held(base)
-    except OSError:
-        yield
-        return
+    held: tuple[Path, int] | None = None
     before = tempfile.tempdir, os.environ.get("TMPDIR")
-    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
     try:
+        with contextlib.suppress(OSError):
+            base = Path(tempfile.gettempdir())
+            _clear(base)
+            with undisturbed():
+                held = _held(base)
+        if held is not None:
+            tempfile.tempdir = os.environ["TMPDIR"] = str(held[0])
         yield
     finally:
-        tempfile.tempdir = before[0]
-        os.environ.pop("TMPDIR")
-        if before[1] is not None:
-            os.environ["TMPDIR"] = before[1]
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
+        if held is not None:
+            with undisturbed():
+                tempfile.tempdir = before[0]
+                os.environ.pop("TMPDIR", None)
+                if before[1] is not None:
+                    os.environ["TMPDIR"] = before[1]
+                shutil.rmtree(held[0], ignore_errors=True)
+                os.close(held[1])
 
 
 def own_part() -> None:

@@ -1,0 +1,39 @@
+"""Steps that are done whole although somebody asks the process to stop: the asking is heard after them."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+ASKING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM inside are answered when it is left, as they would have been.
+
+    For short steps that must not be cut in two: to make something and to note it, to put it in place and to
+    remove what it replaced. Only the main thread is asked, and only there this does anything.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def later(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+
+    # Handlers that were not set from Python (None) cannot be put back; who ignores a signal goes on doing so.
+    before = {n: h for n in ASKING if (h := signal.getsignal(n)) is not None and h != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, later)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
