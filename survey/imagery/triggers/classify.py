@@ -81,7 +81,7 @@ class Model:
         score = _score(knots, curves, np.array([features[name] for name in self.features])) + self.bias
         share = np.exp(score - score.max())
         share /= share.sum()
-        return {name: float(p) for name, p in zip(CLASSES, share, strict=True)}
+        return dict(zip(CLASSES, share.tolist(), strict=True))
 
     def why(self, features: dict[str, float], most: int = 3) -> list[tuple[str, float]]:
         """The features that speak loudest for or against excavation: (name, part of the log odds).

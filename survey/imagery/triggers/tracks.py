@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -265,8 +265,8 @@ class Replay:
             return
         if track.looks[-1].hit:
             found = self.assess(track, t, self)
-            track.assessment = replace(
-                found, probability=Figures(found.probability), features=Figures(found.features)
+            track.assessment = Assessment(
+                Figures(found.probability), Figures(found.features), found.threshold, found.inside
             )
         misses = track.misses_since
         if misses >= s.close_looks:

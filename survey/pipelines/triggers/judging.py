@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from survey.errors import InputRefused
 from survey.imagery.triggers.classify import model_for
 from survey.imagery.triggers.judge import Judge, words_of
@@ -140,7 +142,7 @@ def judge(job: Job, watched: Watched, store: Store, found: Scan, progress: Progr
     permitted = places.in_lease(*grid.east_north(support.rows, support.cols))
 
     def inside(of: Any, cells: Any) -> bool:
-        return bool(2 * permitted[cells].sum() > len(cells))
+        return bool(2 * np.count_nonzero(permitted[cells]) > len(cells))
 
     assess = Judge(
         bands,
