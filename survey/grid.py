@@ -161,6 +161,10 @@ class Grid:
             col0=self.col0 + c0,
         )
 
+    def at(self, row0: int, row1: int, col0: int, col1: int) -> Grid:
+        """A piece by absolute indices, which may overhang."""
+        return replace(self, height=row1 - row0, width=col1 - col0, row0=row0, col0=col0)
+
     def origin_here(self) -> Grid:
         """The same cells, with indices counted from this piece's own corner."""
         return replace(self, west=self.left, north=self.top, row0=0, col0=0)

@@ -32,6 +32,8 @@ SLOPE_REACH_M = 0.75
 class Readable(Protocol):
     @property
     def grid(self) -> Grid: ...
+    @property
+    def block(self) -> tuple[int, int]: ...
     def read(self, piece: Grid) -> NDArray[np.float32]: ...
 
 
@@ -49,14 +51,13 @@ def read_whole(job: Grid) -> bool:
     return job.height <= WHOLE_CELLS and job.width <= WHOLE_CELLS
 
 
-def windows(job: Grid) -> list[Grid]:
-    """Where to look: a small grid as one window, or a lattice of windows over a large one."""
+def windows(job: Grid) -> list[list[Grid]]:
+    """Where to look: a small grid as one window, or a lattice of windows over a large one, row by row."""
     if read_whole(job):
-        return [job]
+        return [[job]]
     side = WINDOW_CELLS
-    return [
-        job[r : r + side, c : c + side] for r in _spread(job.height, side) for c in _spread(job.width, side)
-    ]
+    columns = _spread(job.width, side)
+    return [[job[r : r + side, c : c + side] for c in columns] for r in _spread(job.height, side)]
 
 
 def _spread(length: int, side: int) -> list[int]:
@@ -68,23 +69,31 @@ def _spread(length: int, side: int) -> list[int]:
     return [min(round(k * step / side) * side, length - side) for k in range(WINDOWS_A_SIDE)]
 
 
-def load(before: Readable, after: Readable, piece: Grid) -> Window:
-    """Read one window of both surveys."""
-    g = after.grid
-    r0, r1, c0, c1 = source_window(map_onto(piece, g), piece)
-    margin = min(math.ceil(REACH_M / g.cell_m) + 2, MOST_MARGIN_CELLS)
-    wanted = Grid(
-        g.crs_wkt,
-        g.west,
-        g.north,
-        g.cell_east,
-        g.cell_north,
-        r1 - r0 + 2 * margin,
-        c1 - c0 + 2 * margin,
-        r0 - margin,
-        c0 - margin,
-    )
-    return Window(piece, before.read(piece), after.read(wanted), wanted)
+def load(before: Readable, after: Readable, row: list[Grid]) -> list[Window]:
+    """Read a row of windows of both surveys."""
+    there = [_around(after.grid, piece) for piece in row]
+    read = zip(row, _side_by_side(before, row), _side_by_side(after, there), there, strict=True)
+    return [Window(*window) for window in read]
+
+
+def _around(after: Grid, piece: Grid) -> Grid:
+    """The piece of the later survey's grid under a window, with its margin."""
+    r0, r1, c0, c1 = source_window(map_onto(piece, after), piece)
+    margin = min(math.ceil(REACH_M / after.cell_m) + 2, MOST_MARGIN_CELLS)
+    return after.at(r0 - margin, r1 + margin, c0 - margin, c1 + margin)
+
+
+def _side_by_side(surface: Readable, pieces: list[Grid]) -> list[NDArray[np.float32]]:
+    """Pieces of much the same rows. Strips run across the whole file: each is decoded once for all of them."""
+    if len(pieces) == 1 or surface.block[1] < surface.grid.width:
+        return [surface.read(piece) for piece in pieces]
+    r0, c0 = min(p.row0 for p in pieces), min(p.col0 for p in pieces)
+    r1, c1 = max(p.row0 + p.height for p in pieces), max(p.col0 + p.width for p in pieces)
+    whole = surface.read(surface.grid.at(r0, r1, c0, c1))
+    return [
+        whole[p.row0 - r0 : p.row0 - r0 + p.height, p.col0 - c0 : p.col0 - c0 + p.width].copy()
+        for p in pieces
+    ]
 
 
 @dataclass(frozen=True)

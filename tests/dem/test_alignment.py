@@ -58,7 +58,7 @@ def pair(  # type: ignore[no-untyped-def]
 
 
 def laid(g, before, after, wishes=None, usable=None, tie=None, interest=None):  # type: ignore[no-untyped-def]
-    sample = [load(before, after, w) for w in windows(g)]
+    sample = [w for row in windows(g) for w in load(before, after, row)]
     b = g.bounds
     centre = np.array([[(b.west + b.east) / 2, (b.south + b.north) / 2]])
     return align(
@@ -187,6 +187,26 @@ def test_a_stride_of_windows_finds_the_same_shift():
     # Large scenes are sampled by windows; the same pair seen through 64 of them gives the same answer.
     g, before, after = pair(11, east=0.6, north=-0.4, up=0.1)
     pieces = [g[r : r + 32, c : c + 32] for r in range(0, N, 40) for c in range(0, N, 40)]
-    sample = [load(before, after, p) for p in pieces]
+    sample = load(before, after, pieces)
     a = align(sample, g, after.grid, np.empty((0, 2)), Wishes())
     npt.assert_allclose([a.east_m, a.north_m, a.correction.up], [0.6, -0.4, 0.1], atol=0.02)
+
+
+def test_strips_are_read_once_for_a_row_of_windows():
+    """What lies beside each other comes from the same strips; and it is the same as read one by one."""
+    g, before, after = pair(12, east=0.3, north=0.2, up=0.0)
+    row = [g[64:96, c : c + 32] for c in range(0, N, 48)]
+    read: list[tuple[int, int]] = []
+
+    class Strips(Held):
+        def read(self, piece):  # type: ignore[no-untyped-def]
+            read.append(piece.shape)
+            return super().read(piece)
+
+    strips = [Strips(s.grid, s.heights, block=(8, s.grid.width)) for s in (before, after)]
+    found = load(*strips, row)
+    assert len(read) == 2
+    for a, b in zip(found, load(before, after, row), strict=True):
+        assert (a.piece, a.after_grid) == (b.piece, b.after_grid)
+        npt.assert_array_equal(a.before, b.before)
+        npt.assert_array_equal(a.after, b.after)

@@ -49,7 +49,7 @@ def test_correlation_is_one_at_zero_and_little_at_its_range(model):
 def noise_of(seed: int, **what):  # type: ignore[no-untyped-def]
     g, before, after = pair(seed, **what)
     a = laid(g, before, after, PLAIN)
-    sample = [load(before, after, w) for w in windows(g)]
+    sample = [w for row in windows(g) for w in load(before, after, row)]
     return g, before, after, a, measure_noise(sample, g, after.grid, a, 1)
 
 
@@ -142,6 +142,6 @@ def test_slope_makes_noise_grow():
     after += rng.normal(0, 0.01, g.shape)
     b, c = Held(g, before.astype(np.float32)), Held(g, after.astype(np.float32))
     a = laid(g, b, c, PLAIN)
-    noise = measure_noise([load(b, c, w) for w in windows(g)], g, g, a, 1)
+    noise = measure_noise([w for row in windows(g) for w in load(b, c, row)], g, g, a, 1)
     # σ² = flat² + (k·tan s)² with k the jitter.
     npt.assert_allclose(noise.slope_m, jitter, rtol=0.25)

@@ -166,7 +166,8 @@ def measure_pair(
     change_parts : a folder for the pieces of the change raster; none are written without it.
     """
     job = whole or job_grid(before, after)
-    sample = engine.map(partial(_load, before, after), windows(job), stage="sampling both surveys")
+    rows = engine.map(partial(load, before, after), windows(job), stage="sampling both surveys")
+    sample = [window for row in rows for window in row]
     if not any(np.isfinite(w.before).any() and np.isfinite(w.after).any() for w in sample):
         raise InputRefused(
             "the surveys have no measured cell in common",
@@ -264,10 +265,6 @@ def drawing_block(job: Grid) -> int:
     wanted = DRAWING_CELL_M / job.cell_m
     fit = math.sqrt(job.height * job.width / DRAWING_CELLS)
     return max(1, math.floor(wanted + 1e-9), math.ceil(fit))
-
-
-def _load(before: Surface, after: Surface, piece: Grid):  # type: ignore[no-untyped-def]
-    return load(before, after, piece)
 
 
 def _points_in(shape: BaseGeometry, job: Grid) -> NDArray[np.float64]:
