@@ -40,7 +40,7 @@ GRACE_SECONDS = 20
 TRIES = 2
 """A job whose process died is tried again by itself; then it is what kills the process."""
 JOBS_PER_PROCESS = 200
-"""Nothing adds up in a process (the soak of benchmarks/batch_scaling.py); a fresh one costs two small jobs."""
+"""Nothing adds up in a process (the soak of benchmarks/batch_scaling.py); a fresh one costs two jobs."""
 HEADROOM_BYTES = 250_000_000
 """Beside what a process already holds, a job needs this much of what it is given."""
 LEDGER_SECONDS = 60
