@@ -18,7 +18,9 @@ from survey.imagery.triggers.evidence import Accumulator
 from survey.imagery.triggers.objects import Neighbours, grown_objects
 from survey.imagery.triggers.product import plain
 from survey.imagery.triggers.settings import TriggerSettings
+from survey.imagery.triggers.sums import summed
 from survey.imagery.triggers.support import Support
+from survey.jit import kernel
 
 State = Literal["provisional", "confirmed", "fading", "closed"]
 
@@ -113,6 +115,27 @@ Assess = Callable[[Track, int, "Replay"], Assessment]
 def _apart(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """Root mean square ln ratio of two spectra; 0 if one of them was never seen."""
     return float(np.sqrt(((a - b) ** 2).mean())) if np.isfinite(a + b).all() else 0.0
+
+
+@kernel
+def _shown(
+    cells: NDArray[np.intp],
+    looked: NDArray[np.bool_],
+    novel: NDArray[np.bool_],
+    at: NDArray[np.int32],
+    log10_p: NDArray[np.float32],
+) -> tuple[int, int, float]:
+    """Of the cells of an object on one date: how many were looked at, how many of those were novel, and the
+    sum of their log10 p."""
+    rarity = np.empty(len(cells), np.float32)
+    count, new = 0, 0
+    for i in cells:
+        if looked[i]:
+            count += 1
+            if novel[i]:
+                rarity[new] = log10_p[at[i]]
+                new += 1
+    return count, new, float(summed(rarity, new))
 
 
 class Replay:
@@ -245,15 +268,14 @@ class Replay:
 
     def _look(self, track: Track, t: int) -> None:
         cells = track.cells
-        looked = self.looked[t][cells]
-        count = int(np.count_nonzero(looked))
+        count, new, evidence = _shown(
+            cells, self.looked[t], self.novel[t], self.support.at[t], self.support.log10_p
+        )
         share = count / len(cells)
         if share < self.settings.seen_share:
             return
-        novel = self.novel[t][cells] & looked
-        at = self.support.at[t][cells[novel]]
-        hit_share = np.count_nonzero(novel) / count
-        evidence = float(-self.support.log10_p[at].sum()) / count if len(at) else 0.0
+        hit_share = new / count
+        evidence = -evidence / count if new else 0.0
         track.looks.append(
             TrackLook(t, hit_share >= self.settings.hit_share, share, hit_share, evidence, len(cells))
         )
