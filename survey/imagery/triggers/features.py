@@ -40,7 +40,7 @@ def middle(values: NDArray[np.floating]) -> NDArray[np.floating]:
     return 0.5 * (ranked[(n - 1) // 2] + ranked[n // 2])
 
 
-def shape(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[float, float]:
+def shape(rows: NDArray[np.integer], cols: NDArray[np.integer]) -> tuple[float, float]:
     """(ln elongation, fill): ratio of the axes of the ellipse with the same second moments, and the share
     of that ellipse that the cells fill (1 for an ellipse, 0.95 for a rectangle, less for ragged shapes)."""
     low, high = axes(rows, cols)
@@ -51,7 +51,7 @@ _TURNS = np.deg2rad(np.arange(0.0, 90.0, 3.0))
 _COS, _SIN = np.cos(_TURNS), np.sin(_TURNS)
 
 
-def boxiness(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> float:
+def boxiness(rows: NDArray[np.integer], cols: NDArray[np.integer]) -> float:
     """Share of the smallest turned rectangle around the cells that they fill: 1 for a building plot, 0.79
     for an ellipse. Every cell counts as a unit square; of few cells nothing can be said, and 0.85 is
     returned."""
@@ -150,7 +150,7 @@ def measure(
         support.flags, support.land, support.green, *_logs(), known.across, taken.across,
     )  # fmt: skip
     around = known.middle if len(known.logs) else u
-    told = compared(a, m, u, around, np.exp(a) - 0.03, known.logs, _places(bands), UNKNOWN / 2)
+    told = compared(a, m, u, around, np.exp(a) - np.float32(0.03), known.logs, _places(bands), UNKNOWN / 2)
     out: dict[str, float] = dict(zip(GAUGES, said.tolist(), strict=True))
     out.update(zip(COMPARED, told.tolist(), strict=True))
     for name in _unseen(bands):

@@ -10,6 +10,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ def _put(archive: zipfile.ZipFile, name: str, values: NDArray[np.generic]) -> No
     archive.writestr(zipfile.ZipInfo(f"{name}.npy"), out.getvalue(), packing, 1)
 
 
-def _got(kept: Mapping[str, NDArray[np.uint8]], name: str, kind: type) -> NDArray[np.generic]:
+def _got(kept: Mapping[str, NDArray[np.uint8]], name: str, kind: type) -> NDArray[Any]:
     size = np.dtype(kind).itemsize
     if size == 1:
         return kept[name].view(kind)

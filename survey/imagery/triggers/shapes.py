@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from survey.jit import kernel
 
-I64 = NDArray[np.int64]
+Whole = NDArray[np.integer]
 F64 = NDArray[np.float64]
 
 
 @kernel
-def axes(rows: I64, cols: I64) -> tuple[float, float]:
+def axes(rows: Whole, cols: Whole) -> tuple[float, float]:
     """Variances along the short and the long axis of cells that are unit squares, cells²."""
     n = len(rows)
     row, col = 0, 0
@@ -36,7 +36,7 @@ def axes(rows: I64, cols: I64) -> tuple[float, float]:
 
 
 @kernel
-def smallest_box(rows: I64, cols: I64, cos: F64, sin: F64) -> float:
+def smallest_box(rows: Whole, cols: Whole, cos: F64, sin: F64) -> float:
     """Area of the smallest rectangle, turned by any of the given angles, around cells that are unit
     squares."""
     first, last = rows[0], rows[0]

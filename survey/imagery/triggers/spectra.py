@@ -67,7 +67,7 @@ def patchiness(kept: U16, at: I64, logs: F32) -> float:
         middle = np.float32(middle_of(one, n))
         for i in range(n):
             away[i * bands + b] -= middle
-    return size_of(away, n * bands)
+    return float(size_of(away, n * bands))
 
 
 @kernel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ def gather(days: Sequence[Iterable[Product]], width: int, bands: int) -> Support
             _looked_at(seen[i], rows, cols, first, last, row0, col0, w, bits)
     ids.clear()
 
-    def joined(name: str, kind: type, shape: tuple[int, ...] = ()) -> NDArray[np.generic]:
+    def joined(name: str, kind: type, shape: tuple[int, ...] = ()) -> NDArray[Any]:
         # The parts of one field are let go before the next is joined.
         parts = tables.pop(name)
         return np.concatenate(parts) if parts else np.zeros((0, *shape), kind)
@@ -125,8 +126,8 @@ def gather(days: Sequence[Iterable[Product]], width: int, bands: int) -> Support
         cell,
         seen,
         at,
-        joined("log10_p", np.int16).astype(np.float32) / 1000,
-        joined("distance", np.uint16).astype(np.float32) / 100,
+        joined("log10_p", np.int16).astype(np.float32) / np.float32(1000),
+        joined("distance", np.uint16).astype(np.float32) / np.float32(100),
         joined("flags", np.uint8),
         joined("land", np.uint8),
         joined("now", np.uint16, (bands,)),

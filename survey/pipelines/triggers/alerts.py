@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -228,7 +228,7 @@ def _evidence(
     support: Support,
     dates: Sequence[str],
     bands: tuple[str, ...],
-    probability: dict[str, float],
+    probability: Mapping[str, float],
 ) -> dict[str, Any]:
     """Reflectances before and after, and every look at it."""
     last = track.hits[-1].t
@@ -283,7 +283,7 @@ def _reasons(
         f"{distance:.1f} σ from the nearest, p = {10**rarity:.2g}",
         f"detected in {len(track.hits)} of {len(track.looks)} clear looks since {dates[track.first]}",
     ]
-    out += speak(model, found.features)
+    out += speak(model, dict(found.features))
     if likeliest != kind:
         out.append(f"could as well be {likeliest} ({found.probability[likeliest]:.0%})")
     if found.inside:

@@ -42,12 +42,12 @@ def baseline_from_json(text: str) -> BaselineFit:
         null.counts[r, c] = n
     scenes = []
     for s in data["scenes"]:
-        line = Line(**{k: tuple(v) if isinstance(v, list) else v for k, v in s["line"].items()})
+        line: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in s["line"].items()}
         scenes.append(
             SceneFit(
                 **{
                     **s,
-                    "line": line,
+                    "line": Line(**line),
                     "allowance": tuple(s["allowance"]),
                     "law": tuple(tuple(v) for v in s["law"]),
                     "common": tuple(tuple(v) for v in s["common"]),
