@@ -84,7 +84,7 @@ def _around(after: Grid, piece: Grid) -> Grid:
 
 
 def _side_by_side(surface: Readable, pieces: list[Grid]) -> list[NDArray[np.float32]]:
-    """Pieces of much the same rows. Strips run across the whole file: each is decoded once for all of them."""
+    """Pieces of much the same rows. Strips run across the file: each is decoded once for all of them."""
     if len(pieces) == 1 or surface.block[1] < surface.grid.width:
         return [surface.read(piece) for piece in pieces]
     r0, c0 = min(p.row0 for p in pieces), min(p.col0 for p in pieces)

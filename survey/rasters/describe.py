@@ -187,7 +187,9 @@ def _describe(pin: Pin, tiff: Tiff | None, limits: RasterLimits) -> RasterDescri
                     "caution",
                 )
             )
-    block = tiff.main.block if tiff is not None else tuple(int(v) for v in opened.block_shapes[0])
+    # What GDAL reads at a time: it cuts up a single strip that is not compressed.
+    cut = tiff is None or tiff.main.one_plain_strip
+    block = tuple(int(v) for v in opened.block_shapes[0]) if cut else tiff.main.block
     return RasterDescription(
         pin=pin,
         driver=pin.driver,

@@ -123,8 +123,14 @@ class Directory:
         return across * down * rows * cols * self.bands * max(1, self.bits // 8)
 
     @property
+    def one_plain_strip(self) -> bool:
+        """Everything in one uncompressed strip, as many programs write it: any row of it can be read alone."""
+        return self.compression == "none" and not self.tiled and self.block[0] >= self.height > 0
+
+    @property
     def block_bytes(self) -> int:
-        rows, cols = self.block
+        """Bytes that have to be held to read one cell."""
+        rows, cols = (1, self.width) if self.one_plain_strip else self.block
         return rows * cols * max(1, self.bits // 8) * (1 if self.planar else self.bands)
 
 

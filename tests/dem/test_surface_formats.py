@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from survey.dem.opening import open_surface
 from survey.dem.surface import Surface
+from survey.errors import InputRefused
+from survey.rasters.limits import RasterLimits
 
 WEST, NORTH, CELL = 500_000.0, 2_700_000.0, 0.5
 ROWS, COLS = 203, 317
@@ -207,3 +209,22 @@ def test_survives_pickling(written: tuple[Way, Surface]) -> None:
     again = pickle.loads(sent)
     assert again == surface
     np.testing.assert_array_equal(again.read(again.grid), surface.read(surface.grid))
+
+
+def test_a_plain_strip_is_read_by_rows_however_tall_it_is(tmp_path: Path) -> None:
+    """Many programs write everything into one strip; what is not compressed need not be held whole."""
+    heights = np.arange(600 * 300, dtype=np.float32).reshape(600, 300) / 1000
+    plain = open_surface(write(tmp_path / "plain.tif", heights, blockysize=600))
+    packed = open_surface(write(tmp_path / "packed.tif", heights, blockysize=600, compress="deflate"))
+    assert plain.block[0] < 64
+    assert packed.block == (600, 300)
+    piece = plain.grid[37:555, 20:280]
+    np.testing.assert_array_equal(plain.read(piece), packed.read(piece))
+
+
+def test_a_tall_plain_strip_is_no_large_block(tmp_path: Path) -> None:
+    heights = np.zeros((600, 300), np.float32)
+    few = RasterLimits(block_bytes=2000)
+    assert open_surface(write(tmp_path / "plain.tif", heights + 5, blockysize=600), limits=few)
+    with pytest.raises(InputRefused, match="blocks of"):
+        open_surface(write(tmp_path / "packed.tif", heights + 5, blockysize=600, compress="lzw"), limits=few)
