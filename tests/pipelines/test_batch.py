@@ -17,12 +17,13 @@ from job_files import PLAIN, write_job
 from survey.errors import JobError, OutputError
 from survey.pipelines import commands
 from survey.pipelines.batch import run as batch
-from survey.pipelines.batch.plan import Grant, Need, grant, need_of
+from survey.pipelines.batch.plan import Grant, Need, grant, may_hold, need_of
 from survey.pipelines.batch.report import Row, render
 from survey.pipelines.batch.run import collect, run_batch
 from survey.pipelines.batch.view import Lines
 from survey.pipelines.do import do_jobs
 from survey.pipelines.job import load_job
+from survey.pipelines.memory import PROGRAM_BYTES
 from survey.pipelines.options import Options
 
 HERE = Path(__file__).parent
@@ -122,6 +123,22 @@ def test_a_process_that_dies_costs_one_job_a_second_try(fakes, tmp_path):
     again = run_batch(jobs[1:], "run", Options(out=out, workers=2, verbosity=-1))
     assert [row.state for row in again.rows] == ["kept"] * 4
     assert json.loads((out / "b" / "record.json").read_text())["settings"]["threads"] == 1
+
+
+def test_a_large_job_leaves_small_ones_beside_it_what_a_used_process_needs():
+    """Else each small one begins with a process of its own, which takes longer than the job."""
+    large, small = Need(2 * 40000.0**2), Need(2 * 512.0**2)
+    waiting = [large] + [small] * 49
+    first = grant(large, [], waiting, 2, 2_000_000_000)
+    assert first is not None
+    second = grant(small, [first], waiting[1:], 2, 2_000_000_000)
+    assert second is not None
+    assert first.bytes >= large.least
+    assert may_hold(second.bytes) >= PROGRAM_BYTES
+    assert first.bytes + second.bytes <= 2_000_000_000
+    # Alone, or with more than enough, it is given what it usually takes.
+    assert grant(large, [], [large], 2, 2_000_000_000).bytes == 2_000_000_000
+    assert grant(large, [], waiting, 2, 8_000_000_000).bytes >= large.bytes(1, 8_000_000_000)
 
 
 def test_a_process_that_a_large_job_has_swollen_is_not_given_the_next(fakes, tmp_path):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from survey.pipelines.memory import least_bytes, usual_bytes
+from survey.pipelines.memory import PROGRAM_BYTES, least_bytes, usual_bytes
 
 if TYPE_CHECKING:
     from survey.pipelines.job import Job
@@ -21,6 +21,11 @@ FIXED_CELLS = 400e6
 """Opening, drawing and writing cost as much time as one thread takes for so many cells."""
 WORTH_THREADS_CELLS = 100e6
 """Below this, the pass over the pixels is too short for threads to matter."""
+
+HEADROOM_BYTES = 250_000_000
+"""Beside what a process already holds, a job needs this much of what it is given."""
+SMALL_BYTES = PROGRAM_BYTES + 30_000_000 + HEADROOM_BYTES
+"""With so much a process that has done a small job can do the next. A fresh one for each costs two jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,11 @@ class Grant:
 
     threads: int
     bytes: int
+
+
+def may_hold(limit: int) -> int:
+    """Memory that a process may hold already when it is given a job that may take ``limit`` in all."""
+    return limit - HEADROOM_BYTES
 
 
 def need_of(job: Job) -> Need:
@@ -99,6 +109,11 @@ def grant(
     if all(n.bytes(threads, memory) <= share for n in waiting):
         # Equal shares are enough for all that wait: more room means wider pieces, and processes live longer.
         wanted = max(wanted, min(share, left))
+    # A large job is cut narrower before small ones beside it have to begin with a fresh process each.
+    others = min(free - threads, len(waiting) - 1)
+    spared = left - others * SMALL_BYTES
+    if others > 0 and need.least + HEADROOM_BYTES <= spared < wanted:
+        wanted = spared
     if wanted > left:
         # The pass can be cut smaller, down to a point; below it, wait.
         if not running:

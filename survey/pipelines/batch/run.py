@@ -22,7 +22,7 @@ from typing import Any
 from survey.archive import RECORD, Lock, writable
 from survey.blocks import available_bytes, available_cores
 from survey.errors import EngineError, JobError, OutputError, SurveyError
-from survey.pipelines.batch.plan import Grant, Need, grant, need_of
+from survey.pipelines.batch.plan import Grant, Need, grant, may_hold, need_of
 from survey.pipelines.batch.report import COLUMNS, Row, write_summary
 from survey.pipelines.batch.view import Silent, view_for
 from survey.pipelines.batch.worker import News, Order, Outcome, serve
@@ -41,8 +41,6 @@ TRIES = 2
 """A job whose process died is tried again by itself; then it is what kills the process."""
 JOBS_PER_PROCESS = 200
 """Nothing adds up in a process (the soak of benchmarks/batch_scaling.py); a fresh one costs two jobs."""
-HEADROOM_BYTES = 250_000_000
-"""Beside what a process already holds, a job needs this much of what it is given."""
 LEDGER_SECONDS = 60
 """So often the table is written while a long batch runs: a machine that loses its power leaves one behind."""
 LOCK = ".~batch~lock"
@@ -341,7 +339,7 @@ class _Crew:
     def _idle(self, limit: int | None) -> _Hand | None:
         """A process that waits and whose memory leaves the next job what it needs; others are let go."""
         for hand in sorted((h for h in self.hands if h.task is None), key=lambda h: h.resident):
-            if limit is None or hand.resident <= limit - HEADROOM_BYTES:
+            if limit is None or hand.resident <= may_hold(limit):
                 return hand
             self._dismiss(hand)
         return None
