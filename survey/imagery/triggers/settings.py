@@ -52,7 +52,7 @@ class TriggerSettings:
     # states
     confirm_hits: float = knob(2, "detections on different days; a third adds delay and no precision")
     confirm_evidence: float = knob(
-        1.5, "log10 evidence of its upper quarter of cells, besides the cell that started it; more only delays"
+        1.5, "log10 evidence of its upper quarter of cells; more would only delay: its start asked for more"
     )
     confirm_evidence_inside: float = knob(
         5.0, "the same inside permitted areas, where ground is worked and driven on all the time"
@@ -60,8 +60,8 @@ class TriggerSettings:
     confirm_share: float = knob(
         0.7, "of the looks since the first that were detections: a pit stays, a dry season comes and goes"
     )
-    confirm_p: float = knob(0.55, "least calibrated probability of excavation")
-    confirm_p_inside: float = knob(0.65, "the same inside permitted areas, for the same reason")
+    confirm_p: float = knob(0.50, "calibrated probability: digging is likelier than all else together")
+    confirm_p_inside: float = knob(0.65, "the same inside permitted areas, where ground is worked anyway")
     report_p: float = knob(0.25, "less probable objects are listed as dismissed, with their reason")
     report_p_short: float = knob(
         0.30, "the same where a short history cannot confirm: what is listed is all there is to act on"
