@@ -198,7 +198,8 @@ def main() -> None:
                 {c: round(float(v), 2) for c, v in zip(CLASSES, p[k], strict=True) if v > 0.03},
             )
     provenance = {
-        "learnt_from": "simulated surveys of benchmarks/telling_scenes.py and benchmarks/other_ground.py",
+        "learnt_from": "simulated surveys of telling_scenes.py, other_ground.py and hard_ground.py in "
+        "benchmarks",
         "scenes": scenes_of(rows),
         "model": f"multinomial logistic, L2 penalty {PENALTY} on standardised coefficients",
         "held_out": report,
