@@ -124,7 +124,7 @@ class Directory:
 
     @property
     def one_plain_strip(self) -> bool:
-        """Everything in one uncompressed strip, as many programs write it: any row of it can be read alone."""
+        """All in one uncompressed strip, as many programs write it: any row of it can be read alone."""
         return self.compression == "none" and not self.tiled and self.block[0] >= self.height > 0
 
     @property
