@@ -30,6 +30,10 @@ REACH = 3
 SQUARE = 32
 _MOST = 60_000
 """Cells that a group is fitted or tried on."""
+_MOST_READ = 130_000
+"""Cells of a window that are looked at, spread over it."""
+_FEWEST = 100
+"""Cells of half a square."""
 _INNER = 8
 _OVERLAP = 2.75
 """Textures of neighbours share heights: Σρ² of the mask is 3.8, so that so many fewer tell something new
@@ -60,13 +64,13 @@ class Limits:
 
     slope: float = 0.02
     apart: float = 0.02  # at the least, what two flights would show from what a copy does
-    slope_sigma: float = 0.1
+    slope_sigma: float = 0.15
     likeness: float = 0.1
     white: float = 0.01
-    redder: float = 0.03  # a third of what ground does whose steps are as large over one cell as over ten
+    redder: float = 0.045  # half of what ground does whose steps are as large over one cell as over ten
     spike: float = 0.9
     spread: float = 1.25
-    spread_doubt: float = 2.0
+    spread_doubt: float = 1.5
 
 
 DEFAULTS = Limits()
@@ -94,7 +98,7 @@ def measure_echo(windows: Sequence[tuple[NDArray[np.floating], NDArray[np.floati
     # ones of a list are quieter than they are.
     first = np.concatenate(halves)
     size = _median_of(np.abs(x[first, middle]), square[first], count)
-    many = np.bincount(square[~first], minlength=count) >= SQUARE * SQUARE / 4
+    many = np.bincount(square[~first], minlength=count) >= _FEWEST
     judged = np.flatnonzero(many & (size > 0))
     if judged.size < 12:
         return None
@@ -126,12 +130,13 @@ def measure_echo(windows: Sequence[tuple[NDArray[np.floating], NDArray[np.floati
     foretold = float(trust @ [min(found[2] / taught[2], 1.0) for found, _, _ in tried] / trust.sum())
     (_, _, likeness), third, pupil = tried[int(np.argmax(trust))]
     contrast = float(np.median(size[thirds[2]]) / np.median(size[third])) ** 2
-    own, beside = x[pupil, middle], x[pupil][:, [middle - 1, middle + 1]].sum(axis=1) / 2
-    neighbours = float(own @ beside / (own @ own))
+    neighbours = _likeness_of_neighbours(x[pupil][:, middle - 1 : middle + 2], 4 * MAD * size[square[pupil]])
     product = pair[0] * pair[1]
     spike = float(product.max() / product.sum()) if product.sum() > 0 else 1.0
-    spread, left = _rest(windows, (pair[0] + pair[1]) / 2)
     sigma = float(trust.sum() ** -0.5)
+    # What is left is looked at where it decides: it costs as much as all the rest.
+    follows = likeness > DEFAULTS.likeness and abs(slope - 1) < 0.1 + 3 * sigma
+    spread, left = _rest(windows, (pair[0] + pair[1]) / 2) if follows else (math.nan, math.nan)
     return Echo(slope, sigma, foretold, likeness, contrast, neighbours, spike, spread, left, int(pupil.size))
 
 
@@ -188,6 +193,8 @@ def _cells(before: Floats, after: Floats) -> tuple[Floats, Floats, NDArray[np.in
     known = np.isfinite(around).all(axis=(2, 3)) & np.isfinite(later)
     row, col = np.nonzero(known)
     across = -(-cols // SQUARE)
+    every = max(1, row.size // _MOST_READ)
+    row, col = row[::every], col[::every]
     square = row // SQUARE * across + col // SQUARE
     return around[row, col].reshape(-1, side * side), later[row, col], square, col % SQUARE < SQUARE // 2
 
@@ -201,6 +208,13 @@ def _median_of(values: Floats, group: NDArray[np.intp], groups: int) -> Floats:
         if end > start:
             out[k] = np.median(values[order[start:end]])
     return out
+
+
+def _likeness_of_neighbours(three: Floats, limit: Floats) -> float:
+    """Correlation of textures beside each other along a row, edges and trees left out."""
+    three = three[(np.abs(three) <= limit[:, None]).all(axis=1)]
+    power = float((three**2).sum()) / 3
+    return float(three[:, 1] @ (three[:, 0] + three[:, 2])) / 2 / power if power > 0 else math.nan
 
 
 def _usual(values: Floats) -> NDArray[np.bool_]:
@@ -239,11 +253,17 @@ def _follows(fitted: Sequence[Floats], y: Floats) -> tuple[float, float, float] 
     return slope, max(sigma, 1e-6), float(mean @ z) / math.sqrt(power * float(z @ z))
 
 
+def _smooth_kernels() -> list[Floats]:
+    """Weightings that are polynomials of up to the third degree over their cells."""
+    at = np.linspace(-1, 1, 2 * REACH + 1)
+    return [np.outer(at**i, at**j) / at.size**2 for i in range(4) for j in range(4 - i)]
+
+
 def _rest(
     windows: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]], weights: Floats
 ) -> tuple[float, float]:
     """Spread of what the weighting leaves of the heights, and its σ per cell."""
-    from scipy.ndimage import correlate, gaussian_filter
+    from scipy.ndimage import correlate
 
     side = 2 * REACH + 1
     kernel = weights.reshape(side, side)
@@ -257,10 +277,9 @@ def _rest(
         filled = np.where(known, a - level, 0.0)
         rest = np.where(correlate(known.astype(np.float64), np.ones((side, side))) > side**2 - 0.5, b, np.nan)
         rest = rest - level - correlate(filled, kernel)
-        # Nor much about what a weighting does to slopes and bends: their part is taken out as it fits best.
-        smooth = gaussian_filter(filled, 2.0)
-        down, over = np.gradient(smooth)
-        terms = [np.ones(a.shape), down, over, np.gradient(down, axis=0), np.gradient(over, axis=1)]
+        # Textures say little about what a weighting does to slopes and bends: weightings that alter nothing
+        # else are taken out as they fit best.
+        terms = [np.ones(a.shape), *(correlate(filled, k) for k in _smooth_kernels())]
         use = np.isfinite(rest)
         if use.sum() < 1000:
             continue

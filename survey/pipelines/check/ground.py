@@ -446,9 +446,9 @@ def _fit(
         assert beside.cols is not None
         moved = (beside.rows - best.rows, beside.cols - best.cols)
     small = [w[: min(256, w.height), : min(256, w.width)] for w in windows[:5]]
-    pairs = [(best.read(w), surface.read(w)) for w in small]
-    fits = [resampled_copy(before, after) for before, after in pairs]
-    return best, moved, fits, measure_echo(pairs)
+    fits = [resampled_copy(best.read(w), surface.read(w)) for w in small]
+    echo = measure_echo([(best.read(w), surface.read(w)) for w in windows[:4]])
+    return best, moved, fits, echo
 
 
 def _agreement(place: Beside, surface: Surface, windows: Sequence[Grid]) -> float:

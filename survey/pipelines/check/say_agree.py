@@ -240,9 +240,10 @@ def _aligned(before: Any, after: Any, engine: Engine) -> Alignment:
     from survey.pipelines.change.pair import job_grid
 
     job = job_grid(before, after)
-    sample = engine.map(
+    rows = engine.map(
         partial(load, before, after), windows(job), stage="laying this year's survey on last year's"
     )
+    sample = [window for row in rows for window in row]
     if not any(np.isfinite(w.before).any() and np.isfinite(w.after).any() for w in sample):
         raise InputRefused("the surveys have no measured cell in common", file=after.name)
     # The whole common ground is of interest: an offset is asked for, no volume.
