@@ -14,7 +14,6 @@ from survey.dem.rise import Correction, metres, rise
 from survey.grid import Grid
 from survey.jit import kernel
 from survey.volumetrics.regions import Regions
-from survey.volumetrics.sweep import window
 
 
 class Readable(Protocol):
@@ -72,7 +71,7 @@ def look_at(
         strip = piece[r : min(r + rows, piece.height), :]
         first = before.read(strip)
         r0, r1, c0, c1 = source_window(mapping, strip)
-        second = after.read(window(after.grid, r0, r1, c0, c1))
+        second = after.read(after.grid.at(r0, r1, c0, c1))
         up = metres(rise(strip, first, second, r0, c0, mapping, polynomial))
         inside = regions.mask(k, strip)
         if step > 1:

@@ -206,24 +206,17 @@ class RowFeed:
                 bigger = np.empty((need, self.held.shape[1]), np.float32)
                 bigger[: self.row1 - self.row0] = self.held[: self.row1 - self.row0]
                 self.held = bigger
-            piece = window(grid, self.row1, upto, self.col0, self.col1)
+            piece = grid.at(self.row1, upto, self.col0, self.col1)
             self.surface.read_into(piece, self.held[self.row1 - self.row0 : need])
             self.row1 = upto
         return row0, self.held[row0 - self.row0 : row1 - self.row0]
-
-
-def window(grid: Grid, r0: int, r1: int, c0: int, c1: int) -> Grid:
-    """A piece by absolute indices, overhanging allowed."""
-    return Grid(
-        grid.crs_wkt, grid.west, grid.north, grid.cell_east, grid.cell_north, r1 - r0, c1 - c0, r0, c0
-    )
 
 
 def grown(piece: Grid, job: Grid, halo: int) -> Grid:
     """``piece`` with ``halo`` cells around it, as far as the job grid goes."""
     r0, r1 = max(job.row0, piece.row0 - halo), min(job.row0 + job.height, piece.row0 + piece.height + halo)
     c0, c1 = max(job.col0, piece.col0 - halo), min(job.col0 + job.width, piece.col0 + piece.width + halo)
-    return window(job, r0, r1, c0, c1)
+    return job.at(r0, r1, c0, c1)
 
 
 class _Memory:

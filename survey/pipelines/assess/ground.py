@@ -76,18 +76,8 @@ def reader_of_pair(m: Measurement) -> Read:
     def read(piece: Grid) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         before = m.before.read(piece)
         r0, r1, c0, c1 = source_window(mapping, piece)
-        wanted = Grid(
-            source.crs_wkt,
-            source.west,
-            source.north,
-            source.cell_east,
-            source.cell_north,
-            r1 - r0,
-            c1 - c0,
-            r0,
-            c0,
-        )
-        change = metres(rise(piece, before, m.after.read(wanted), r0, c0, mapping, polynomial))
+        after = m.after.read(source.at(r0, r1, c0, c1))
+        change = metres(rise(piece, before, after, r0, c0, mapping, polynomial))
         return before + change, before
 
     return read

@@ -33,7 +33,7 @@ from survey.volumetrics.fragments import near_pairs, shallow_beside
 from survey.volumetrics.partition import core_of, enclosure, inner_cells, reach_m, share_within, surrounded
 from survey.volumetrics.region_window import MOST_CELLS, RegionWindow, block_means, margin_cells
 from survey.volumetrics.regions import Regions, gather, together
-from survey.volumetrics.sweep import Plan, tile_parts, window
+from survey.volumetrics.sweep import Plan, tile_parts
 from survey.volumetrics.telling import DIGGING
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ def _look(m: Measurement, s: _Sight, k: int) -> _Cells | None:
         return None
     first = m.before.read(piece)
     r0, r1, c0, c1 = source_window(s.plan.mapping, piece)
-    second = m.after.read(window(m.after.grid, r0, r1, c0, c1))
+    second = m.after.read(m.after.grid.at(r0, r1, c0, c1))
     grains = rise(piece, first, second, r0, c0, s.plan.mapping, m.alignment.correction.polynomial(m.job))
     certain = replace(m.thresholds, seed_m=float(m.settings["certain_m"]))
     mask, smooth = change_mask(grains, first, m.job.cell_east, m.job.cell_north, certain)

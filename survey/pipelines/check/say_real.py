@@ -198,12 +198,8 @@ def _say_clones(c: Context, seen: GroundSeen, surface: Surface, kind: str, cell:
         return
 
     def read(box: Box):  # type: ignore[no-untyped-def]
-        g = surface.grid
-        return surface.read(
-            Grid(
-                g.crs_wkt, g.west, g.north, g.cell_east, g.cell_north, box.height, box.width, box.row, box.col
-            )
-        )
+        piece = surface.grid.at(box.row, box.row + box.height, box.col, box.col + box.width)
+        return surface.read(piece)
 
     c.outcome(judge_clones(candidates(seen.keys), read, cell), kind)
 
