@@ -28,12 +28,12 @@ def undisturbed() -> Iterator[None]:
 
     # Handlers that were not set from Python (None) cannot be put back; who ignores a signal goes on doing so.
     before = {n: h for n in ASKING if (h := signal.getsignal(n)) is not None and h != signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, later)
+    for asking in before:
+        signal.signal(asking, later)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for asking, handler in before.items():
+            signal.signal(asking, handler)
         for number in came:
             signal.raise_signal(number)

@@ -188,8 +188,9 @@ def _describe(pin: Pin, tiff: Tiff | None, limits: RasterLimits) -> RasterDescri
                 )
             )
     # What GDAL reads at a time: it cuts up a single strip that is not compressed.
-    cut = tiff is None or tiff.main.one_plain_strip
-    block = tuple(int(v) for v in opened.block_shapes[0]) if cut else tiff.main.block
+    block = tuple(int(v) for v in opened.block_shapes[0])
+    if tiff is not None and not tiff.main.one_plain_strip:
+        block = tiff.main.block
     return RasterDescription(
         pin=pin,
         driver=pin.driver,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from survey.volumetrics.existing_ground import Body, Bools, Floats, bodies, drawn_ground, zone_of
 from survey.volumetrics.existing_shape import Form, form_of
@@ -42,7 +43,7 @@ def _hull(marked: Bools) -> Bools:
     return shapely.intersects_xy(hull, cc.ravel(), rr.ravel()).reshape(marked.shape)  # type: ignore[no-any-return]
 
 
-def rim_of(breaks: Sequence[Floats], limits: Sequence[float]) -> Floats:
+def rim_of(breaks: Sequence[NDArray[np.floating]], limits: Sequence[float]) -> Floats:
     """The strongest break of each cell over all distances, in units of its limit."""
     out = np.zeros(breaks[0].shape)
     for b, limit in zip(breaks, limits, strict=True):

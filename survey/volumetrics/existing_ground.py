@@ -94,11 +94,11 @@ def drawn_ground(z: Floats, zone: Bools, free: Bools, cell_m: float) -> tuple[Fl
     order = 2 if round_about >= 10 else 1
     a = terms(rows.astype(float), cols.astype(float), order)
     weight = np.ones(rows.size)
-    beta = np.zeros(a.shape[1])
+    beta: Floats = np.zeros(a.shape[1])
     spread = 0.0
     for _ in range(8):
         aw = a.T * weight
-        beta = np.linalg.solve(aw @ a + 1e-9 * rows.size * np.eye(a.shape[1]), aw @ heights)
+        beta[:] = np.linalg.solve(aw @ a + 1e-9 * rows.size * np.eye(a.shape[1]), aw @ heights)
         off = heights - a @ beta
         spread = 1.4826 * float(np.median(np.abs(off))) + 1e-4
         weight = np.minimum(1.0, _HUBER * spread / np.maximum(np.abs(off), 1e-9))

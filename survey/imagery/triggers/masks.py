@@ -24,7 +24,7 @@ def counted_from_corner(mask: Mask) -> NDArray[np.int32]:
 
 
 @kernel
-def _share(total: NDArray[np.int32], r: int, c: int, reach: int) -> float:
+def _share(total: NDArray[np.int32], r: int, c: int, reach: int) -> np.float32:
     height, width = total.shape[0] - 1, total.shape[1] - 1
     r0, r1 = max(r - reach, 0), min(r + reach + 1, height)
     c0, c1 = max(c - reach, 0), min(c + reach + 1, width)

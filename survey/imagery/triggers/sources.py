@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
-from datetime import date
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ class SceneSource(Protocol):
     """One dated scene on the grid of the watch. May be sent to another process."""
 
     @property
-    def date(self) -> date: ...
+    def date(self) -> dt.date: ...
 
     @property
     def key(self) -> str:
@@ -43,14 +43,14 @@ def to_counts(reflectance: NDArray[np.float32]) -> NDArray[np.uint16]:
 class ArrayScene:
     """A scene that is already in memory, in counts, on the whole watch grid."""
 
-    date: date
+    date: dt.date
     key: str
     counts: NDArray[np.uint16]
     clear: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(
-        cls, day: date, key: str, reflectance: NDArray[np.float32], clear: NDArray[np.bool_] | None = None
+        cls, day: dt.date, key: str, reflectance: NDArray[np.float32], clear: NDArray[np.bool_] | None = None
     ) -> ArrayScene:
         return cls(day, key, to_counts(reflectance), clear)
 

@@ -77,14 +77,16 @@ def judge_tile(task: TileTask) -> list[Product]:
     )
     inner = (slice(top, top + task.piece.height), slice(left, left + task.piece.width))
     lying = past.land(part)
-    matrix, base, thin = None, None, None
+    matrix = task.scenes[0][2]
+    base, thin = past.base(matrix, part), past.base(matrix, thin=THIN)
     out = []
     for source, fit, own in task.scenes:
-        if matrix is None or own is not matrix:
+        if own is not matrix:
             # A short history has no whitening of its own: each scene brings one.
             matrix, base, thin = own, past.base(own, part), past.base(own, thin=THIN)
-        known = seen is not None and task.witness is not None and source.key == task.witness.key
-        look = seen if known and fit == task.witness_fit else take(source, wide, fit, task.settings)
+        look = seen if task.witness is not None and source.key == task.witness.key else None
+        if look is None or fit != task.witness_fit:
+            look = take(source, wide, fit, task.settings)
         one = judged(
             look,
             past.usual,
@@ -159,7 +161,8 @@ def make_product(
     )  # fmt: skip
     now, match, leafless, flags = material(new, matrix, baseline.bands, rows, cols, settings)
     flags[suspect] |= SUSPECT
-    rows, cols, now, match, flags = (kept[leafless] for kept in (rows, cols, now, match, flags))
+    rows, cols = rows[leafless], cols[leafless]
+    now, match, flags = now[leafless], match[leafless], flags[leafless]
     distance = new.distance[rows, cols]
     rarity = log10_rarity(distance, kinds[rows, cols], fit, baseline)
     green = np.stack([lying.green_low[rows, cols], lying.green_high[rows, cols]], 1)

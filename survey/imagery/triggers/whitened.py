@@ -160,7 +160,7 @@ def block_departure(now: F32, base: F32, skip: int, block: int, least: int) -> F
 
 
 @kernel
-def _between(at: int, block: int, blocks: int) -> tuple[int, int, float]:
+def _between(at: int, block: int, blocks: int) -> tuple[int, int, np.float32]:
     """The two blocks between whose middles a cell lies, and how far from the first."""
     where = min(max((at + 0.5) / block - 0.5, 0.0), blocks - 1.0)
     first = min(int(where), max(blocks - 2, 0))
@@ -208,7 +208,7 @@ def _search_row(
     r: int,
     skip: int,
     step: int,
-    price: float,
+    price: np.float32,
     enough: float,
     guess: int,
     total_of: F32,

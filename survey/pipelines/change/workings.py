@@ -167,15 +167,15 @@ def _joined(m: Measurement, s: _Sight) -> tuple[Measurement, int, Spoken]:
     closed = m.thresholds.radius
     by_hull: dict[int, list[int]] = {}
     best: dict[int, tuple[int, int]] = {}
-    for k in np.flatnonzero(m.regions.area_m2 >= s.min_area_m2):
-        others = surrounded(m.regions, int(k), np.arange(count))
+    for k in np.flatnonzero(m.regions.area_m2 >= s.min_area_m2).tolist():
+        others = surrounded(m.regions, k, np.arange(count))
         if not others.size:
             continue
-        around = enclosure(m.regions, int(k), closed, bands=True)
+        around = enclosure(m.regions, k, closed, bands=True)
         size = int(around.whole.sum()) * around.step**2
         for b in others:
             if share_within(m.regions, int(b), around) >= WITHIN:
-                best[int(b)] = min(best.get(int(b), (size, int(k))), (size, int(k)))
+                best[int(b)] = min(best.get(int(b), (size, k)), (size, k))
     for b, (_, k) in best.items():
         by_hull.setdefault(k, []).append(b)
     judged = _Judged(m, s)
@@ -355,7 +355,8 @@ def _sigma_of(m: Measurement, piece: Grid, where: NDArray[np.bool_]) -> float:
     assert m.noise is not None
     row, col = np.nonzero(where)
     node = m.nodes.of(row + piece.row0, col + piece.col0)
-    areas = np.bincount(node, minlength=m.nodes.count)[None, :] * m.job.cell_area_m2
+    cells = np.bincount(node, minlength=m.nodes.count).astype(np.float64)
+    areas = cells[None, :] * m.job.cell_area_m2
     return float(mean_error(areas, m.nodes, m.alignment, m.noise).sigma_m[0])
 
 

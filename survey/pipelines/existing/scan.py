@@ -221,11 +221,12 @@ def _window(
     size, halo = cell * times, pad // times
     rim = rim_of([existing.breaks(z, size, d) for d in look.distances_m], limits)
     core = np.s_[halo : z.shape[0] - halo, halo : z.shape[1] - halo]
-    z, rim = z[core].astype(np.float64), rim[core]
-    near = np.zeros(piece.shape, np.bool_)
+    heights, rim = z[core].astype(np.float64), rim[core]
+    near: NDArray[np.bool_] = np.zeros(piece.shape, np.bool_)
     _paint(own_runs, piece.row0, piece.col0, near)
     if times > 1:
-        near = near.reshape(height // times, times, width // times, times).any(axis=(1, 3))
+        squares = near.reshape(height // times, times, width // times, times)
+        near = np.asarray(squares.any(axis=(1, 3)))
     marks = np.abs(rim) > strength
     own = marks & near
     if not own.any():
@@ -238,7 +239,7 @@ def _window(
         width=width // times,
     )
     # Weak breaks are no ground to draw from only where zones are joined from weak breaks too.
-    found = candidates(z, own, (np.abs(rim) > 1.0) & ~near, rim, size, least_m2, least_m)
+    found = candidates(heights, own, (np.abs(rim) > 1.0) & ~near, rim, size, least_m2, least_m)
     out = []
     block = look.block(surface.grid)
     for one in found:

@@ -163,7 +163,7 @@ def join(challans: Challans, alerts: Sequence[Alert], places: Places) -> dict[st
     doubtful by themselves."""
     import shapely
 
-    has: NDArray[np.bool_] = np.isfinite(challans.issued).all(axis=1)
+    has = np.asarray(np.isfinite(challans.issued).all(axis=1), np.bool_)
     points: NDArray[Any] = np.full(len(has), None, object)
     points[has] = shapely.points(challans.issued[has])
     near: dict[str, dict[str, Any]] = {}

@@ -98,7 +98,7 @@ def registered(
         return stack.reshape(3, h // step, step, w // step, step).mean((2, 4))
 
     a, b = thinned(before), thinned(after)
-    ok_a, ok_b = np.isfinite(a).all(0), np.isfinite(b).all(0)
+    ok_a, ok_b = (np.asarray(np.isfinite(z).all(axis=0), np.bool_) for z in (a, b))
     found = find_shift(to_log(np.nan_to_num(a)), ok_a, to_log(np.nan_to_num(b)), ok_b)
     cell = grid.cell_m * step
     if not found.known or found.spread * cell > 1.0:
