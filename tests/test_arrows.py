@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "survey"
 
-GROUND = {"errors", "remark", "grid", "quantity", "jit", "heap", "raster_env", "tables"}
+GROUND = {"errors", "remark", "grid", "quantity", "jit", "heap", "undisturbed", "raster_env", "tables"}
 """What every room may stand on."""
 
 ARROWS: dict[str, set[str]] = {
@@ -25,6 +25,7 @@ ARROWS: dict[str, set[str]] = {
     "grid": {"errors"},
     "jit": {"errors"},
     "heap": set(),
+    "undisturbed": set(),
     "raster_env": {"errors"},
     "tables": {"errors", "remark"},
     # Files in, files out, and the hands that work: they know files and types, and no room.
