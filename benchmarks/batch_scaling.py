@@ -176,6 +176,10 @@ def state_of_this_process() -> dict[str, int]:
     }
 
 
+def scale_of(name: str) -> float:
+    return 1e6 if name.endswith("(MB)") else 1
+
+
 def slope(values: list[int]) -> float:
     """By a straight line through the second half of the values: growth per job."""
     half = values[len(values) // 2 :]
@@ -253,10 +257,11 @@ def soak(folder: Path, args: argparse.Namespace) -> None:
         give_back()
         states.append(state_of_this_process())
         if k % 20 == 19:
-            tell(what="soak: so far", jobs=k + 1, **states[-1])
+            now = {name: round(v / scale_of(name), 3) for name, v in states[-1].items()}
+            tell(what="soak: so far", jobs=k + 1, **now)
     for name in states[0]:
         values = [s[name] for s in states]
-        scale = 1e6 if name.endswith("(MB)") else 1
+        scale = scale_of(name)
         tell(
             what=f"soak: {name}",
             jobs=args.jobs,
