@@ -37,9 +37,9 @@ test: $(READY) ## run all tests
 	fi; export CHROMIUM; \
 	$(PY) -m pytest -n $(TEST_WORKERS) --dist worksteal "$$@" $(TEST_ARGS) < /dev/null
 
-lint: $(READY) ## ruff
-	@$(PY) -m ruff --version > /dev/null 2>&1 || $(VENV)/bin/uv pip install --quiet --python $(PY) "ruff>=0.9"
-	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+lint: $(READY) ## ruff and mypy
+	@$(PY) -m mypy --version > /dev/null 2>&1 || $(VENV)/bin/uv pip install --quiet --python $(PY) "ruff>=0.9" "mypy>=1.14"
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 
 # Universal: one file for every Python from 3.11 on, with markers where they differ.
 lock: $(READY) ## solve requirements.lock anew from pyproject.toml

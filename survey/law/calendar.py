@@ -56,9 +56,10 @@ def state_code(state: str | None) -> str | None:
     import holidays
 
     word = " ".join(state.split()).casefold()
-    if word.upper() in holidays.IND.subdivisions:
+    india = holidays.country_holidays("IN")
+    if word.upper() in india.subdivisions:
         return word.upper()
-    names = {name.casefold(): code for name, code in holidays.IND.subdivisions_aliases.items()}
+    names = {name.casefold(): code for name, code in india.subdivisions_aliases.items()}
     return names.get(word) or _ALSO.get(word)
 
 
@@ -67,7 +68,8 @@ def _holidays(year: int, code: str | None) -> dict[date, str]:
     import holidays
 
     # States declare theirs under one heading or the other; optional holidays do not close an office.
-    kinds = tuple(kind for kind in ("public", "government") if kind in holidays.IND.supported_categories)
+    known = holidays.country_holidays("IN").supported_categories
+    kinds = tuple(kind for kind in ("public", "government") if kind in known)
     found = holidays.country_holidays("IN", subdiv=code, years=year, categories=kinds)
     return {day: str(found[day]) for day in sorted(found)}
 

@@ -96,7 +96,7 @@ def run_run(job: Job, options: Options, progress: Progress) -> Record:
                 record = draw(folder, record, progress)
             record = finish(folder, record, job, options, progress)
         if watched is not None:
-            from survey.pipelines.triggers.run import forget_working_state
+            from survey.pipelines.triggers.state import forget_working_state
 
             forget_working_state(options.out, job.id)
         return record

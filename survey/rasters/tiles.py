@@ -94,7 +94,7 @@ def read_tiles(
         return None
     middle = np.float32((usual[0] + usual[1]) / 2)
     half = np.float32((usual[1] - usual[0]) / 2)
-    odd = 0
+    odd = np.int64(0)
     for i in range(first_row, last_row + 1):
         top = i * tiles.block_rows
         # Strips end with the file, tiles are always whole.
@@ -115,7 +115,7 @@ def read_tiles(
                 middle,
                 half,
             )
-    return odd > 0
+    return bool(odd > 0)
 
 
 def _decode(handle: int, tiles: Tiles, i: int, j: int, expected: int) -> NDArray[np.uint8] | None:
@@ -188,7 +188,7 @@ def _open(pin: Pin) -> int | None:
 # that lie farther than ``half`` from ``middle``, so that a block without any needs no second look.
 @kernel
 def _unpack_plain(raw, r, c, out, middle, half):  # type: ignore[no-untyped-def]
-    odd = 0
+    odd = np.int64(0)
     for i in range(out.shape[0]):
         values = raw[r + i].view(np.float32)[c : c + out.shape[1]]
         target = out[i]
@@ -197,13 +197,13 @@ def _unpack_plain(raw, r, c, out, middle, half):  # type: ignore[no-untyped-def]
             target[j] = values[j]
             unusual += np.int32(abs(values[j] - middle) > half)
         odd += unusual
-    return odd
+    return int(odd)
 
 
 @kernel
 def _unpack_words(raw, r, c, out, middle, half):  # type: ignore[no-untyped-def]
     """Predictor 2: each word is the difference to the one before it in the row."""
-    odd = 0
+    odd = np.int64(0)
     line = np.empty(raw.shape[1] // 4, np.uint32)
     values = line.view(np.float32)
     for i in range(out.shape[0]):
@@ -218,13 +218,13 @@ def _unpack_words(raw, r, c, out, middle, half):  # type: ignore[no-untyped-def]
             target[j] = values[c + j]
             unusual += np.int32(abs(values[c + j] - middle) > half)
         odd += unusual
-    return odd
+    return int(odd)
 
 
 @kernel
 def _unpack_planes(raw, r, c, out, middle, half):  # type: ignore[no-untyped-def]
     """Predictor 3: a row's highest bytes first, then the next …; each the difference to its left."""
-    odd = 0
+    odd = np.int64(0)
     cols = raw.shape[1] // 4
     line = np.empty(cols, np.uint32)
     values = line.view(np.float32)
@@ -260,7 +260,7 @@ def _unpack_planes(raw, r, c, out, middle, half):  # type: ignore[no-untyped-def
             target[j] = values[c + j]
             unusual += np.int32(abs(values[c + j] - middle) > half)
         odd += unusual
-    return odd
+    return int(odd)
 
 
 _UNPACK = {1: _unpack_plain, 2: _unpack_words, 3: _unpack_planes}

@@ -17,7 +17,8 @@ from datetime import date
 from pathlib import Path
 
 from .artefacts import ArtefactOptions
-from .delivery import DeliveryForm, write_delivery
+from .delivery import write_delivery
+from .forms import DeliveryForm
 from .options import SceneOptions
 from .scene import make_scene
 from .survey_error import ErrorModel

@@ -62,7 +62,7 @@ class Lattice:
         from scipy.ndimage import map_coordinates
 
         u, v = np.broadcast_arrays(u, v)
-        return map_coordinates(self.coefficients, np.stack([v, u]), order=3, mode="nearest", prefilter=False)  # type: ignore[no-any-return]
+        return map_coordinates(self.coefficients, np.stack([v, u]), order=3, mode="nearest", prefilter=False)
 
     def slope_at(self, east: float, north: float) -> tuple[float, float]:
         """(d/d east, d/d north) at one point, by central differences over half a step."""
@@ -102,7 +102,7 @@ def power_law(
     spectrum = fft.rfft2(rng.standard_normal((rows, cols))) * k2 ** (-(1 + hurst) / 2)
     spectrum[0, 0] = 0
     field = fft.irfft2(spectrum, s=(rows, cols))[: shape[0], : shape[1]]
-    return (field - field.mean()) / field.std()  # type: ignore[no-any-return]
+    return (field - field.mean()) / field.std()
 
 
 def lattice_over(

@@ -121,7 +121,7 @@ class Path:
     @property
     def box(self) -> Box:
         p, w = np.array(self.points), self.half_width_m
-        return (*(p.min(0) - w).tolist(), *(p.max(0) + w).tolist())  # type: ignore[return-value]
+        return (*(p.min(0) - w).tolist(), *(p.max(0) + w).tolist())
 
     @property
     def length_m(self) -> float:
@@ -197,7 +197,7 @@ class Union:
     @property
     def box(self) -> Box:
         boxes = np.array([p.box for p in self.parts])
-        return (*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist())  # type: ignore[return-value]
+        return (*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist())
 
     def inset(self, east: Floats, north: Floats) -> Floats:
         inset = self.parts[0].inset(east, north)

@@ -77,10 +77,10 @@ def _sites(world: World, room: Room, changes: list[Change]) -> None:
     def off_neighbour(e: Floats, n: Floats, r: float) -> Bools:
         if near.is_empty:
             return np.ones(np.shape(e), bool)
-        return shapely.distance(near, shapely.points(e, n)) > r  # type: ignore[no-any-return]
+        return shapely.distance(near, shapely.points(e, n)) > r
 
     def in_neighbour(e: Floats, n: Floats, r: float) -> Bools:
-        return shapely.contains(near.buffer(-r), shapely.points(e, n))  # type: ignore[no-any-return]
+        return shapely.contains(near.buffer(-r), shapely.points(e, n))
 
     def fits(zone: str, r: float) -> Fits:
         if zone == "lease":
@@ -131,7 +131,7 @@ def _beside(
 
         def next_to(e: Floats, n: Floats, d: Floats) -> Bools:
             gap = np.hypot(e - spot[0], n - spot[1]) - 1.15 * size - small
-            return gap < 3 * room.margin_m  # type: ignore[no-any-return]
+            return gap < 3 * room.margin_m
 
         place = room.place(rng, small, next_to)
         if place:
@@ -285,7 +285,7 @@ def _gullies(world: World, room: Room, changes: list[Change]) -> None:
                 for te, tn, tr in room.taken
             )
             if len(line) >= 16 and clear:
-                path = Path(tuple(map(tuple, line.tolist())), float(rng.uniform(0.6, 1.4)))  # type: ignore[arg-type]
+                path = Path(tuple(map(tuple, line.tolist())), float(rng.uniform(0.6, 1.4)))
                 gully = Gully(path, float(rng.uniform(0.3, 1.1)))
                 changes.append(Change(f"gully-{k}", "erosion", "gully", after=(Thing(gully, m.NATURAL),)))
                 room.taken += [(float(x), float(y), 3.0) for x, y in line[::3]]

@@ -134,4 +134,4 @@ def _flown(seen: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
     whole = binary_fill_holes(seen)
     rows = np.minimum((np.arange(grid.height) * seen.shape[0]) // grid.height, seen.shape[0] - 1)
     cols = np.minimum((np.arange(grid.width) * seen.shape[1]) // grid.width, seen.shape[1] - 1)
-    return whole[np.ix_(rows, cols)]  # type: ignore[no-any-return]
+    return whole[np.ix_(rows, cols)]

@@ -59,7 +59,7 @@ def world_coordinates(grid: Grid, epsg: int) -> tuple[Floats, Floats]:
         coefficients = inverse @ (values - mean) @ inverse.T
         rows = np.polynomial.chebyshev.chebvander(np.linspace(-1, 1, grid.height), order)
         cols = np.polynomial.chebyshev.chebvander(np.linspace(-1, 1, grid.width), order)
-        return mean + rows @ coefficients @ cols.T  # type: ignore[no-any-return]
+        return mean + rows @ coefficients @ cols.T
 
     return fitted(te), fitted(tn)
 

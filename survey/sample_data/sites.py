@@ -144,7 +144,7 @@ class Both(_Joined):
 
     def on(self, east: Floats, north: Floats, z: Floats) -> Floats:
         cuts = [b.on(east, north, z) for b in self.bodies]
-        return np.minimum.reduce(cuts)  # type: ignore[no-any-return]
+        return np.minimum.reduce(cuts)
 
 
 class Several(_Joined):
@@ -154,4 +154,4 @@ class Several(_Joined):
         super().__init__(*bodies)
 
     def on(self, east: Floats, north: Floats, z: Floats) -> Floats:
-        return np.maximum.reduce([b.on(east, north, z) for b in self.bodies])  # type: ignore[no-any-return]
+        return np.maximum.reduce([b.on(east, north, z) for b in self.bodies])

@@ -106,7 +106,7 @@ def _escarpment(rng: np.random.Generator, de: Floats, dn: Floats, span: float, s
             2 * math.pi * along / (wave * span) + rng.uniform(0, 2 * math.pi)
         )
     width = max(2.5 * step, 6.0)
-    return 0.5 * (1 + np.tanh((across - edge) / width))  # type: ignore[no-any-return]
+    return 0.5 * (1 + np.tanh((across - edge) / width))
 
 
 def _valleys(z: Floats) -> Floats:
@@ -118,7 +118,7 @@ def _valleys(z: Floats) -> Floats:
     area = np.log(_gathered(coarse))
     area = gaussian_filter(area / max(area.max(), 1e-9), 0.8) ** 2
     fine = zoom(area, (z.shape[0] / area.shape[0], z.shape[1] / area.shape[1]), order=1)
-    return gaussian_filter(fine, shrink / 2)  # type: ignore[no-any-return]
+    return gaussian_filter(fine, shrink / 2)
 
 
 def _gathered(z: Floats) -> Floats:

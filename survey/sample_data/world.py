@@ -106,7 +106,7 @@ class Room:
     def outside_m(self, east: Floats, north: Floats) -> Floats:
         points = shapely.points(east, north)
         d = shapely.distance(points, self.lease.exterior)
-        return np.where(shapely.contains(self.lease, points), -d, d)  # type: ignore[no-any-return]
+        return np.where(shapely.contains(self.lease, points), -d, d)
 
 
 def blob(rng: np.random.Generator, east: float, north: float, radius_m: float, wild: float = 1.0) -> Blob:

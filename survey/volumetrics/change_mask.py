@@ -126,8 +126,8 @@ def _box_mean(grains, radius, out):  # type: ignore[no-untyped-def]
     inverse = np.empty(side * side + 1, np.float64)
     # At the edge of the data the square is cut; half of the *whole* square still has to be there.
     least = (side * side + 1) // 2
-    for n in range(side * side + 1):
-        inverse[n] = 1.0 / (65536.0 * n) if n >= least else np.nan
+    for measured in range(side * side + 1):
+        inverse[measured] = 1.0 / (65536.0 * measured) if measured >= least else np.nan
     total = np.zeros(cols + 2 * radius + 1, np.int64)
     count = np.zeros(cols + 2 * radius + 1, np.int32)
     inner_total = total[radius + 1 : radius + 1 + cols]
@@ -135,7 +135,7 @@ def _box_mean(grains, radius, out):  # type: ignore[no-untyped-def]
     lacks = np.empty(rows, np.bool_)
     for i in range(rows):
         lacks[i] = _lacks(grains[i])
-    lacking = 0  # of the rows in the square
+    lacking = np.int64(0)  # of the rows in the square
     for i in range(min(radius, rows)):
         _enter(inner_total, inner_count, grains[i], 1)
         lacking += lacks[i]

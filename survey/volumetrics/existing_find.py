@@ -40,7 +40,7 @@ def _hull(marked: Bools) -> Bools:
         return marked
     shapely.prepare(hull)
     rr, cc = np.mgrid[0 : marked.shape[0], 0 : marked.shape[1]]
-    return shapely.intersects_xy(hull, cc.ravel(), rr.ravel()).reshape(marked.shape)  # type: ignore[no-any-return]
+    return shapely.intersects_xy(hull, cc.ravel(), rr.ravel()).reshape(marked.shape)
 
 
 def rim_of(breaks: Sequence[NDArray[np.floating]], limits: Sequence[float]) -> Floats:

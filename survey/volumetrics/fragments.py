@@ -53,13 +53,13 @@ def absorb(regions: Regions, gap_cells: int, min_area_m2: float) -> Regions:
 
 def shallow_beside(regions: Regions, small: NDArray[np.int64], large: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which pieces have little of the depth of their neighbours."""
-    return regions.deep_m[small] < SHALLOW_SHARE * regions.deep_m[large]  # type: ignore[no-any-return]
+    return regions.deep_m[small] < SHALLOW_SHARE * regions.deep_m[large]
 
 
 def width_cells(regions: Regions) -> NDArray[np.float64]:
     """(count,) cells of each region over the longer side of its box: a fringe is long for its cells."""
     b = regions.box
-    return regions.cells / np.maximum(np.maximum(b[:, 1] - b[:, 0], b[:, 3] - b[:, 2]), 1)  # type: ignore[no-any-return]
+    return regions.cells / np.maximum(np.maximum(b[:, 1] - b[:, 0], b[:, 3] - b[:, 2]), 1)
 
 
 def near_pairs(regions: Regions, gap_cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

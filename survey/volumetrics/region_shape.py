@@ -257,7 +257,7 @@ def _depth(inside: NDArray[np.bool_], cell_m: tuple[float, float]) -> Floats:
     """Distance of each cell inside to the outline, metres; the window's border is an outline too."""
     from scipy.ndimage import distance_transform_edt
 
-    return distance_transform_edt(np.pad(inside, 1), sampling=cell_m)[1:-1, 1:-1]  # type: ignore[no-any-return]
+    return distance_transform_edt(np.pad(inside, 1), sampling=cell_m)[1:-1, 1:-1]
 
 
 def _spread(values: Floats) -> float:

@@ -323,6 +323,6 @@ def held(array: NDArray[np.float64]) -> Callable[[Any], NDArray[np.float32]]:
         r1, c1 = min(piece.row0 + piece.height, array.shape[0]), min(piece.col0 + piece.width, array.shape[1])
         if r0 < r1 and c0 < c1:
             out[r0 - piece.row0 : r1 - piece.row0, c0 - piece.col0 : c1 - piece.col0] = array[r0:r1, c0:c1]
-        return out  # type: ignore[return-value]
+        return out
 
     return read

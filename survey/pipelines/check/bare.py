@@ -45,7 +45,7 @@ class BareJob(Job):
     role.
     """
 
-    surveys: tuple[BareSurvey, ...] = key("The surveys.", default=(), alias="survey")  # type: ignore[assignment]
+    surveys: tuple[BareSurvey, ...] = key("The surveys.", default=(), alias="survey")
 
     _guesses: tuple[Remark, ...] = PrivateAttr(default=())
     _counts: dict[str, int] = PrivateAttr(default_factory=dict)

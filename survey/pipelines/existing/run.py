@@ -91,12 +91,13 @@ def one_survey(run: Run) -> Standing:
 def draw_standing(folder: RunFolder, record: Record, standing: Standing, progress: Progress) -> Record:
     """Write layers, pictures, sites and findings; the record with what was drawn."""
     from survey.pipelines import publish
+    from survey.pipelines.drawing.draw import derive
     from survey.pipelines.drawing.inputs import Epoch, Shapes
 
     after, lease, zones, found = standing.after, standing.lease, standing.zones, standing.found
     progress.stage("drawing maps and layers")
     grid = after.surface.grid
-    drawing = publish.derive(
+    drawing = derive(
         folder.path("results.gpkg").parent,
         grid=grid,
         after=Epoch(after.date, after.surface, after.ortho),

@@ -107,7 +107,7 @@ def _folded(*allowed: str) -> Callable[[Any], Any]:
 
 def choice(*allowed: str) -> Any:
     """One of a few words; capitals do not matter."""
-    return Annotated[Literal[allowed], BeforeValidator(_folded(*allowed))]  # type: ignore[valid-type]
+    return Annotated[Literal[allowed], BeforeValidator(_folded(*allowed))]
 
 
 def _switch(value: Any) -> Any:

@@ -62,7 +62,7 @@ def _gradients(mesh: Mesh, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """(triangles, 2): slope of values at the vertices, towards east and north."""
     a, b, c = (np.column_stack([mesh.xyz[:, :2], values])[mesh.triangles[:, k]] for k in range(3))
     normal = np.cross(b - a, c - a)
-    return -normal[:, :2] / np.maximum(np.abs(normal[:, 2:]), 1e-12)  # type: ignore[no-any-return]
+    return -normal[:, :2] / np.maximum(np.abs(normal[:, 2:]), 1e-12)
 
 
 def _beyond(mesh: Mesh, slope: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
