@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import threading
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+    from types import TracebackType
+
     from rasterio.io import DatasetReader
 
 SETTINGS: dict[str, str | int] = {
@@ -53,11 +58,37 @@ def enter() -> None:
     import rasterio
     from rasterio.env import getenv, hasenv, setenv
 
+    _hush_garbled_messages()
     if not hasenv():
         rasterio.Env(**SETTINGS).__enter__()
     elif not getenv().items() >= SETTINGS.items():
         # Somebody's own environment is open around us, or was closed and took our settings with it.
         setenv(**SETTINGS)
+
+
+@cache
+def _hush_garbled_messages() -> None:
+    """Let go what rasterio cannot decode: GDAL quotes the bytes of a damaged file in its messages.
+
+    The error itself is raised all the same; only its wording is lost. Cython would print a traceback of that
+    for each message, first as an exception and then as one that nobody could raise.
+    """
+    print_before, ignore_before = sys.excepthook, sys.unraisablehook
+
+    def printed(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
+        last = trace
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        # What Cython prints may have no traceback; whatever went wrong in Python has one.
+        where = "rasterio" if last is None else last.tb_frame.f_globals.get("__name__", "")
+        if not (kind is UnicodeDecodeError and where.partition(".")[0] == "rasterio"):
+            print_before(kind, value, trace)
+
+    def ignored(lost: UnraisableHookArgs) -> None:
+        if not (lost.exc_type is UnicodeDecodeError and "rasterio." in str(lost.object)):
+            ignore_before(lost)
+
+    sys.excepthook, sys.unraisablehook = printed, ignored
 
 
 def open_dataset(
