@@ -22,7 +22,8 @@ from typing import Any
 from survey.errors import InputRefused
 
 _SCHEMES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/"}
-_STORES = ("/vsis3/", "/vsigs/", "/vsiaz/")
+STORES = tuple(f"{scheme}://" for scheme in _SCHEMES)
+_STORES = tuple(_SCHEMES.values())
 _ENDINGS = (".tif", ".tiff", ".jp2")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PIECE_BYTES = 16 * 2**20
@@ -135,7 +136,7 @@ def fetch(name: str, folder: Path) -> Fetched:
 
 
 def _stream(name: str, path: Path) -> Fetched:
-    vsi = _library(name)
+    vsi = gdal_files(name)
     source = vsi_path(name).encode("utf-8")
     for key, value in _SETTINGS.items():
         if key in _FROM_ENVIRONMENT:
@@ -184,8 +185,22 @@ def _copy(name: str, path: Path, vsi: Any, handle: Any, size: int) -> Fetched:
     return Fetched(path, digest.hexdigest(), size)
 
 
+def last_error(vsi: Any) -> str:
+    """What GDAL said last, on one line."""
+    return " ".join((vsi.CPLGetLastErrorMsg() or b"").decode("utf-8", "replace").split())[:200]
+
+
+def vsi_store(address: str) -> str | None:
+    """An address in a store as GDAL has it; None if it is in none."""
+    if address.startswith(_STORES):
+        return address
+    scheme, mark, rest = address.partition("://")
+    store = _SCHEMES.get(scheme.lower())
+    return f"{store}{rest}" if mark and store else None
+
+
 def _refused(what: str, name: str, vsi: Any) -> InputRefused:
-    said = " ".join((vsi.CPLGetLastErrorMsg() or b"").decode("utf-8", "replace").split())[:200]
+    said = last_error(vsi)
     return InputRefused(
         f"{what} ({said})" if said else what,
         file=name,
@@ -193,7 +208,7 @@ def _refused(what: str, name: str, vsi: Any) -> InputRefused:
     )
 
 
-def _library(name: str) -> Any:
+def gdal_files(name: str) -> Any:
     """GDAL's own file functions, from the library that rasterio was built with.
 
     Raises
@@ -213,6 +228,8 @@ def _library(name: str) -> Any:
             ("VSIFSeekL", ctypes.c_int, (pointer, ctypes.c_uint64, ctypes.c_int)),
             ("VSIFTellL", ctypes.c_uint64, (pointer,)),
             ("VSIFReadL", size, (pointer, size, size, pointer)),
+            ("VSIFWriteL", size, (pointer, size, size, pointer)),
+            ("VSIUnlink", ctypes.c_int, (text,)),
             ("VSICurlPartialClearCache", None, (text,)),
             ("CPLSetThreadLocalConfigOption", None, (text, text)),
             ("CPLPushErrorHandler", None, (pointer,)),

@@ -48,6 +48,10 @@ Outside = Annotated[bool, typer.Option("--allow-outside", help="Paths may leave 
 Remote = Annotated[
     bool, typer.Option("--remote", help="Rasters of the job may lie on object storage (s3://, https:// …).")
 ]
+CopyTo = Annotated[
+    str | None,
+    typer.Option("--copy-to", metavar="STORE", help="Copy each finished run there too: s3://bucket/runs."),
+]
 On = Annotated[
     str | None, typer.Option("--on", metavar="DATE", help="Judge by the law in force on that day.")
 ]
@@ -118,10 +122,12 @@ def _options(
     verbosity: int,
     allow_outside: bool,
     remote: bool = False,
+    copy_to: str | None = None,
     on: str | None = None,
     reports: str | None = None,
     outcomes: tuple[str, ...] = (),
 ) -> Options:
+    from survey.delivery.store import check_store
     from survey.pipelines.options import Options, check_reports, check_scheduler, parse_day, parse_memory
 
     return Options(
@@ -136,6 +142,7 @@ def _options(
         verbosity=verbosity,
         allow_outside=allow_outside,
         remote=remote,
+        copy_to=None if copy_to is None else check_store(copy_to),
         on=None if on is None else parse_day(on),
         reports=None if reports is None else check_reports(reports),
         outcomes=outcomes,
@@ -159,6 +166,7 @@ def _job_command(name: str, says: str, *, deliveries: bool = False) -> None:
         verbose: Verbose = False,
         allow_outside: Outside = False,
         remote: Remote = False,
+        copy_to: CopyTo = None,
         on: On = None,
         reports: Reports = None,
         outcome: list[str] | None = None,
@@ -179,6 +187,7 @@ def _job_command(name: str, says: str, *, deliveries: bool = False) -> None:
                 level,
                 allow_outside,
                 remote,
+                copy_to,
                 on,
                 reports,
                 tuple(outcome or ()),

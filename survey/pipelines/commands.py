@@ -103,7 +103,23 @@ def run_one(command: str, path: Path, options: Options, progress: Progress) -> R
     """
     job = load_for(command, path, options)
     record: Record = pipeline(command)(job, options, progress)
+    copy_away(job.id, options, progress)
     return record
+
+
+def copy_away(job_id: str, options: Options, progress: Progress) -> None:
+    """Copy a finished run to object storage, if that was asked for.
+
+    Raises
+    ------
+    OutputError
+    """
+    if options.copy_to is None:
+        return
+    from survey.delivery.store import send_run
+
+    progress.stage("copying the run to the store")
+    send_run(options.out / job_id, options.copy_to)
 
 
 def breaches(command: str, record: Record) -> int:

@@ -49,6 +49,8 @@ class Options:
     allow_outside: bool = False
     remote: bool = False
     """Rasters that the job names may lie on object storage."""
+    copy_to: str | None = None
+    """Where in object storage each finished run is copied to, as GDAL has it; None = nowhere."""
     on: date | None = None
     """Judge by the law in force on this day."""
     reports: str | None = None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from survey.blocks import resident_bytes
 from survey.heap import give_back
-from survey.pipelines.commands import Terminated, breaches, explained
+from survey.pipelines.commands import Terminated, breaches, copy_away, explained
 from survey.pipelines.progress import NullProgress
 from survey.pipelines.scratch import own_part, remove_own_part
 
@@ -129,6 +129,7 @@ def _do(order: Order, command: str, where: tuple[str, str], send: Callable[[Any]
         function = getattr(import_module(where[0]), where[1])
         with _Telling(send, order.number) as progress:
             record = function(order.job, replace(order.options, json=False), progress)
+            copy_away(order.job.id, order.options, progress)
         facts = facts_of(command, record) | {"kept": before is not None and _identity(target) == before}
         return Outcome(order.number, False, "", time.monotonic() - began, facts)
     except (BrokenPipeError, EOFError):
