@@ -49,6 +49,9 @@ DRAWING_CELL_M = 0.25
 DRAWING_CELLS = 4_000_000
 ABSURD_OFFSET_M = 10.0
 """No two surveys of one mine differ by this on stable ground, unless their heights mean different things."""
+ABSURD_SLOPE = 0.02
+"""A flight without any ground control is tilted and bent by some metres in a thousand. What would have to be
+turned by two in a hundred is other ground, or this one mirrored, that happens to differ by a plane."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,7 @@ def measure_pair(
     if tie is not None and alignment.trend is not None:
         alignment = with_tie(alignment, *tie)
         notes = [Remark(code, text) for code, text in alignment.notes]
+    _refuse_turned(alignment, before, after, job)
     _refuse_absurd(alignment, before, after, job, settings)
     _refuse_misfit(alignment, before, after)
     nodes = lay_nodes(job, alignment)
@@ -297,6 +301,26 @@ def _refuse_absurd(
         file=after.name,
         mend=hint or "Check the height reference and the unit of both.",
     )
+
+
+def _refuse_turned(alignment: Alignment, before: Surface, after: Surface, job: Grid) -> None:
+    c, b = alignment.correction, job.bounds
+    slope = max(
+        math.hypot(
+            c.tilt_east + 2 * c.dome * (east - c.centre_east),
+            c.tilt_north + 2 * c.dome * (north - c.centre_north),
+        )
+        for east in (b.west, b.east)
+        for north in (b.south, b.north)
+    )
+    if slope > ABSURD_SLOPE:
+        raise InputRefused(
+            f"does not show the ground of {before.name}: to fit it would have to be turned by up to "
+            f"{100 * slope:.0f} m in 100 m",
+            expected="two surveys of one ground, tilted against each other by centimetres in 100 m",
+            file=after.name,
+            mend="Check that both are of the same mine, their reference systems, positions and orientation.",
+        )
 
 
 def _refuse_misfit(alignment: Alignment, before: Surface, after: Surface) -> None:
