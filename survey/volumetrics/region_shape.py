@@ -168,6 +168,12 @@ def shape_of(
     volume = max(float(d[inside].sum()), 1e-9)
     fringe_share = float(np.clip(d[fringe], -limit, limit).sum()) / volume
     walls = wall_sampling(d, known, inside | (outside & (away <= 2.01 * cell)))
+    whole = _whole(inside, cell_m)
+    if whole is not None:
+        # Ground that it encloses was not told from unchanged ground, so its outline is not known to the cell:
+        # what stands along it counts even where cells resolve it.
+        upright = math.sqrt(WALL_SAMPLING * 1.1 * float(rim.sum())) * max(across, 0.0)
+        walls = max(walls, upright)
 
     core = inside & (depth > min(1.6 * cell, 0.2 * width))
     if int(core.sum()) < 8:
@@ -215,7 +221,7 @@ def shape_of(
         sampling_share=walls / volume,
         towards_end=float(d[cells_out].mean()) / max(mean, 1e-6) - 1.0 if cells_out.any() else 0.0,
         steep=steep,
-        whole=_whole(inside, cell_m),
+        whole=whole,
     )
 
 

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import numpy.testing as npt
 import pytest
 from pyproj import CRS
 
@@ -89,9 +88,7 @@ def test_the_rings_of_a_benched_pit_are_one_site(scene: Any, whole: Compared) ->
     own = [s for s, o in whole.found.sites if o.intersects(true.outline)]
     assert len(own) == 1
     assert own[0].volume_m3 == pytest.approx(true.volume_m3, rel=0.05)
-    # Of one scene three σ are asked for; that 95 % intervals hold 95 times in 100 takes many.
-    three = 3 / 1.96 * (own[0].volume_hi_m3 - own[0].volume_m3)
-    npt.assert_allclose(own[0].volume_m3, true.volume_m3, atol=three)
+    assert own[0].volume_lo_m3 < true.volume_m3 < own[0].volume_hi_m3
 
 
 def test_what_was_done_is_said(whole: Compared) -> None:
