@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from pyproj import CRS
+from rasterio import Affine
+from shapely.geometry import box, mapping
 
 from survey.blocks import Engine
 from survey.grid import Grid
@@ -132,3 +136,44 @@ def test_half_a_cell_around_a_disc_is_half_its_rim_times_a_cell() -> None:
     regions: Any = SimpleNamespace(piece=lambda k: grid, mask=lambda k, piece: disc)
     m: Any = SimpleNamespace(job=grid, regions=regions)
     assert _half_a_cell_m2(m, 0) == pytest.approx(math.pi * 10.0 * 0.5, rel=0.03)
+
+
+def test_rings_stay_one_though_the_floor_reaches_one_of_them(tmp_path: Path) -> None:
+    """Two benches went back, the floor settled by a centimetre, dust lies on the berm between: one working."""
+    rng = np.random.default_rng(3)
+    centre = (np.arange(320) + 0.5) * 0.5 - 80
+    r = np.hypot(*np.meshgrid(centre, centre))
+    hill = 300 + 0.05 * centre[None, :] + 0.5 * np.sin(centre / 9)[:, None] * np.cos(centre / 13)[None, :]
+
+    def benched(back_m: float) -> Any:
+        return sum(4.0 * np.clip((at + back_m - r) / 2, 0, 1) for at in (16.0, 30.0))
+
+    settled = 0.012 * (r < 14) - 0.006 * ((r > 19) & (r < 28))
+    surfaces = (hill - benched(0.0), hill - benched(3.0) - settled)
+    profile = {
+        "driver": "GTiff",
+        "height": 320,
+        "width": 320,
+        "count": 1,
+        "dtype": "float32",
+        "nodata": -9999,
+    }
+    profile |= {"crs": "EPSG:32643", "transform": Affine(0.5, 0, 500_000, 0, -0.5, 2_700_160)}
+    job = ['[job]\nid = "RINGS"', '[lease]\nboundary = "lease.geojson"']
+    for year, z in enumerate(surfaces):
+        noisy = z + 0.02 * rng.normal(size=z.shape)
+        with rasterio.open(tmp_path / f"{year}.tif", "w", **profile) as file:
+            file.write(noisy.astype(np.float32), 1)
+        job.append(f'[[survey]]\ndate = {2024 + year}-04-20\ndem = "{year}.tif"\nheight = "EGM2008"')
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32643"}}
+    lease = mapping(box(500_030, 2_700_030, 500_130, 2_700_130))
+    feature = {"type": "Feature", "properties": {}, "geometry": lease}
+    whole = {"type": "FeatureCollection", "crs": crs, "features": [feature]}
+    (tmp_path / "lease.geojson").write_text(json.dumps(whole))
+    (tmp_path / "job.toml").write_text("\n\n".join(job) + "\n")
+    last = run(tmp_path / "job.toml")[1]
+    true = float((surfaces[0] - surfaces[1]).sum()) * 0.25
+    assert last.measurement.settings["workings_floors"] == 1
+    assert [s.kind for s, _ in last.found.sites] == ["pit"]
+    site = last.found.sites[0][0]
+    assert site.volume_lo_m3 < true < site.volume_hi_m3

@@ -319,7 +319,9 @@ def _with_floors(m: Measurement, s: _Sight, spoken: Spoken) -> tuple[Measurement
         # What it was without its floor decides what it is: the floor was added because of that.
         spoken[first] = speaker
         grown[k] = True
-        made.append(_counted(s.plan, cells, int(r.sign[k]), inside | own))
+        whole = _counted(s.plan, cells, int(r.sign[k]), inside | own)
+        # Rings that were found to be one working stay one, though its floor does not reach all of them.
+        made.append(whole.merged(np.zeros(whole.count, np.int64)))
     if not made:
         return m, 0
     return _measured_again(m, together(r.keep(~grown), *made)), int(grown.sum())
