@@ -139,7 +139,7 @@ def test_half_a_cell_around_a_disc_is_half_its_rim_times_a_cell() -> None:
 
 
 def test_rings_stay_one_though_the_floor_reaches_one_of_them(tmp_path: Path) -> None:
-    """Two benches went back, the floor settled by a centimetre, dust lies on the berm between: one working."""
+    """Benches went back, the floor settled by a centimetre, dust lies on the berm: one working."""
     rng = np.random.default_rng(3)
     centre = (np.arange(320) + 0.5) * 0.5 - 80
     r = np.hypot(*np.meshgrid(centre, centre))
