@@ -21,7 +21,7 @@ from survey.volumetrics.base import operators as op
 from survey.volumetrics.base import trial
 from survey.volumetrics.base.doubtful import doubtful
 from survey.volumetrics.base.frame import Frame, make_frame, refine
-from survey.volumetrics.base.one_side import hangs_on_one_side
+from survey.volumetrics.base.one_side import hangs_on_one_side, plainly_odd
 from survey.volumetrics.base.ring import Ring, find_ring
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ LOWEST = "lowest rim level"
 GIVEN = ("earlier survey", "given level", "given surface")
 
 _LEAST_EFFECTIVE = 3.0  # independent trials below which their scatter says too little
+_UNEVEN = 0.9  # of the rings near by, than which a ring must scatter more to be called uneven
 _ENOUGH = 40  # trials from which their 95th percentile can be seen
 _EQUAL = 1.05  # trials within five per cent are equal
 _WINSOR = 8.0  # NMAD beyond which a trial counts as this far: it lay on ground that somebody had touched
@@ -133,7 +134,7 @@ def rebuild(
     terrain = make_frame(
         heights, weight * 0 + wanted, free, cell_east, cell_north, origin=origin, factor=frame.factor
     )
-    usual = _usual(frame, terrain)
+    usual, uneven = _usual(frame, terrain)
     ring = find_ring(frame, surface, pit=pit, usual_m=usual)
     if np.count_nonzero(ring.wide) < 6:
         raise InputRefused(
@@ -159,8 +160,8 @@ def rebuild(
         else:
             source = "spread of methods"
     wider = doubtful(frame, terrain, ring, surface)
-    side_m3 = hangs_on_one_side(frame, ring, usual)
-    return _decide(frame, ring, wider, side_m3, operators, refused, places, errors, source, method, z.shape)
+    side = hangs_on_one_side(frame, ring, usual), plainly_odd(frame, ring, uneven)
+    return _decide(frame, ring, wider, side, operators, refused, places, errors, source, method, z.shape)
 
 
 # -- stage -------------------------------------------------------------------------------------------
@@ -225,15 +226,17 @@ def _operators(
     return made, refused
 
 
-def _usual(frame: Frame, terrain: Frame) -> float | None:
-    """How much a ring like this one scatters about its plane on undisturbed ground near by, metres."""
+def _usual(frame: Frame, terrain: Frame) -> tuple[float, float] | tuple[None, None]:
+    """How much a ring like this one scatters about its plane on undisturbed ground near by, metres: half of
+    such rings less than the first, all but one in ten less than the second."""
     ring = find_ring(frame, judge=False)
     if ring.wide.sum() < 12:
-        return None
+        return None, None
     places = trial.find_places(frame, frame.inside | ring.wide, np.isfinite(terrain.z))
     if places.effective < _LEAST_EFFECTIVE:
-        return None
-    return float(np.median(trial.roughness(frame, ring.wide, places, trial.filled(terrain.z), order=1)))
+        return None, None
+    near_by = trial.roughness(frame, ring.wide, places, trial.filled(terrain.z), order=1)
+    return float(np.median(near_by)), float(np.quantile(near_by, _UNEVEN))
 
 
 # -- trials ------------------------------------------------------------------------------------------
@@ -338,7 +341,7 @@ def _decide(
     frame: Frame,
     ring: Ring,
     wider: Ring | None,
-    side_m3: float,
+    side: tuple[float, bool],
     operators: dict[str, op.Operator],
     refused: dict[str, str],
     places: trial.Places,
@@ -397,7 +400,14 @@ def _decide(
             f"by does; whether it is natural makes {2 * either_m3:.0f} m³, and half of that was added to the "
             "uncertainty (1 σ)."
         )
-    if side_m3 > sigma / 4:
+    side_m3, odd = side
+    if side_m3 > sigma / 4 and not odd:
+        remarks.append(
+            "The ground around the outline is as uneven as ground near by is in places; a wall, a bank or a "
+            "slope on one of its sides might not be told from that. Which side that would be makes up to "
+            f"{math.sqrt(3) * side_m3:.0f} m³, and {side_m3:.0f} m³ were added to the uncertainty (1 σ)."
+        )
+    elif side_m3 > sigma / 4:
         remarks.append(
             "The ground around the outline is more uneven than it is near by, or part of it is not natural: "
             "a wall, a bank or a slope may stand on one of its sides. Which side that is makes up to "

@@ -24,7 +24,7 @@ from survey.volumetrics.base.ring import Ring, sectors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-USUAL, ODD = 1.0, 1.4
+USUAL, ODD = 1.1, 1.4
 """Times what rings near by scatter about their plane: from the one on something may stand in this ring, from
 the other on it is taken to."""
 LEFT_OUT = 0.05
@@ -45,8 +45,7 @@ def hangs_on_one_side(frame: Frame, ring: Ring, usual_m: float | None) -> float:
     ----------
     usual_m : scatter of such a ring about its plane on undisturbed ground near by; None: not known.
     """
-    around = (frame.clearance_m > ring.gap_m) & (frame.clearance_m <= ring.gap_m + ring.width_m)
-    around &= np.isfinite(frame.z)
+    around = _around(frame, ring)
     if usual_m is None or around.sum() < _LEAST_BLOCKS:
         return 0.0
     odd = 1.0
@@ -63,6 +62,17 @@ def hangs_on_one_side(frame: Frame, ring: Ring, usual_m: float | None) -> float:
     return odd * most / math.sqrt(3)
 
 
+def plainly_odd(frame: Frame, ring: Ring, uneven_m: float | None) -> bool:
+    """Whether a ring shows by itself that something stands in it: part of it was left out as not natural, or
+    it scatters more than all but the most uneven rings near by, ``uneven_m``.
+
+    What is usual near by has a spread of its own; a ring within it is not called more uneven.
+    """
+    if ring.rejected > LEFT_OUT:
+        return True
+    return uneven_m is not None and _scatter(frame, _around(frame, ring)) > uneven_m
+
+
 def most_of_a_side(frame: Frame, wide: NDArray[np.bool_], sector: NDArray[np.intp]) -> float:
     """The greatest change, m³, of the volume under a plane through the ring if one side is left out."""
     whole, most = _volume(frame, wide, wide), 0.0
@@ -71,6 +81,12 @@ def most_of_a_side(frame: Frame, wide: NDArray[np.bool_], sector: NDArray[np.int
         if kept.sum() >= _LEAST_BLOCKS:
             most = max(most, abs(_volume(frame, wide, kept) - whole))
     return most
+
+
+def _around(frame: Frame, ring: Ring) -> NDArray[np.bool_]:
+    """All measured blocks as far from the outline as the ring is, natural or not."""
+    near = (frame.clearance_m > ring.gap_m) & (frame.clearance_m <= ring.gap_m + ring.width_m)
+    return near & np.isfinite(frame.z)
 
 
 def _volume(frame: Frame, around: NDArray[np.bool_], kept: NDArray[np.bool_]) -> float:
