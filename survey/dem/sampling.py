@@ -194,8 +194,9 @@ class Resampler:
                 row, col, per_cell = _linearised(mapping, w.piece, at.row[inside], at.col[inside])
             # Source rows and columns per metre east and north.
             per_m = per_cell / np.array([job.cell_east, job.cell_north])
-            z = _matched(w.after, job, after_grid)
-            self._blocks.append((inside, z, row - w.after_grid.row0, col - w.after_grid.col0, per_m))
+            z, off = _matched(w.after, job, after_grid)
+            row, col = row - w.after_grid.row0 + off, col - w.after_grid.col0 + off
+            self._blocks.append((inside, z, row, col, per_m))
 
     def at(
         self, east_shift: float, north_shift: float, index: NDArray[np.int64] | None = None
@@ -227,21 +228,25 @@ def _linearised(
     return r, c, np.array([[rr[1] - rr[0], rr[2] - rr[0]], [cc[1] - cc[0], cc[2] - cc[0]]])
 
 
-def _matched(after: NDArray[np.float32], job: Grid, source: Grid) -> NDArray[np.float64]:
-    """The later heights averaged to about the job's cell where its own cells are much smaller."""
+def _matched(after: NDArray[np.float32], job: Grid, source: Grid) -> tuple[NDArray[np.float64], float]:
+    """The later heights averaged to about the job's cell where its own cells are much smaller.
+
+    Also what is to be added to a row or column to find its mean: that of an even number of cells belongs to a
+    corner between cells, and stands half a cell farther on.
+    """
     from scipy.ndimage import uniform_filter
 
     size = max(1, round(job.cell_m / source.cell_m))
     z = after.astype(np.float64)
     if size == 1:
-        return z
+        return z, 0.0
     known = np.isfinite(z)
     share = uniform_filter(known.astype(np.float64), size, mode="nearest")
     # Heights are counted from a level near their own, so that the running sums keep their digits.
     level = float(np.median(z[known])) if known.any() else 0.0
     mean = uniform_filter(np.where(known, z - level, 0.0), size, mode="nearest")
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(known & (share > 0.5), mean / share + level, np.nan)
+        return np.where(known & (share > 0.5), mean / share + level, np.nan), 0.5 * (size % 2 == 0)
 
 
 @kernel

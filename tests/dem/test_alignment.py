@@ -75,6 +75,20 @@ def test_a_shift_comes_back(east, north):
     assert max(abs(a.east_m - east), abs(a.north_m - north)) < 4 * sigma + 1e-3
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3, 4])
+def test_a_shift_comes_back_from_finer_cells(parts):
+    """Of the later survey's cells, a whole number of which make up one of the earlier's, even or odd."""
+    rng = np.random.default_rng(8)
+    g = grid(N, N)
+    fine = grid(parts * N, parts * N, g.cell_m / parts)
+    east, north = fine.east_north(*np.mgrid[0 : fine.height, 0 : fine.width])
+    after = hills(east + 0.31, north - 0.12) + rng.normal(0, 0.03, fine.shape)
+    x, y = g.east_north(*np.mgrid[0:N, 0:N])
+    before = hills(x, y) + rng.normal(0, 0.03, g.shape)
+    a = laid(g, Held(g, before.astype(np.float32)), Held(fine, after.astype(np.float32)))
+    npt.assert_allclose([a.east_m, a.north_m], [0.31, -0.12], atol=0.01)
+
+
 def test_bias_tilt_and_dome_come_back():
     a = laid(*pair(2, up=0.15, tilt=(0.08, -0.06), dome=0.12))
     half = N / 4
