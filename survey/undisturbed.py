@@ -1,4 +1,5 @@
-"""Steps that are done whole although somebody asks the process to stop: the asking is heard after them."""
+"""Steps that are done whole although somebody asks the process to stop: the asking is heard after them, or,
+when nothing is left to stop, no more."""
 
 from __future__ import annotations
 
@@ -37,3 +38,14 @@ def undisturbed() -> Iterator[None]:
             signal.signal(asking, handler)
         for number in came:
             signal.raise_signal(number)
+
+
+def deaf() -> None:
+    """From now on nobody can ask this process to stop, also not while the interpreter ends.
+
+    For a process whose work is over: its exit code says how that went, and a request that comes too late to
+    stop anything must not change it. Handlers of Python are reset when the interpreter ends, an ignored
+    signal stays ignored.
+    """
+    for number in ASKING:
+        signal.signal(number, signal.SIG_IGN)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from survey.pipelines.commands import DONE, REFUSED, guarded, pipeline
+from survey.undisturbed import deaf
 
 if TYPE_CHECKING:
     from survey.pipelines.options import Options
@@ -378,7 +379,10 @@ def verify(
 
 def main() -> None:
     """The command ``survey``."""
-    app()
+    try:
+        app()
+    finally:
+        deaf()
 
 
 if __name__ == "__main__":

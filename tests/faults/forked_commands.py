@@ -35,7 +35,9 @@ def child(order: dict[str, Any]) -> None:
         os.close(handle)
     sys.stdin = open(os.devnull)  # noqa: SIM115
     sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(n, "w"), write_through=True) for n in (1, 2))
+    # As a new process finds them; a command that ran here to warm up has left them ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(order["environment"])
     tempfile.tempdir = None
     for name, limit in order["limits"].items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 
@@ -133,3 +135,30 @@ def test_a_run_that_is_given_up_goes_although_asked_again(asked, tmp_path, monke
     with pytest.raises(Terminated):
         command()
     assert os.listdir(tmp_path) == []
+
+
+LATE = """
+import atexit, os, sys
+from survey.pipelines import cli
+
+class Late:
+    def __del__(self, kill=os.kill, here=os.getpid(), number=int(sys.argv[1])):
+        kill(here, number)
+
+if sys.argv[2] == "exit":
+    atexit.register(os.kill, os.getpid(), int(sys.argv[1]))
+else:
+    late = Late()
+sys.argv = ["survey", "--version"]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("moment", ["exit", "teardown"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_asks_after_the_work_is_over_changes_nothing(number, moment):
+    ended = subprocess.run(
+        [sys.executable, "-c", LATE, str(int(number)), moment], capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout
