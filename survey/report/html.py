@@ -191,7 +191,7 @@ def _section_views(run: RunFolder, words: Words, numbers: Numbers) -> list[dict[
                 "title": section_title(section, words),
                 "length_m": round(section.length_m, 2),
                 "svg": drawn.markup(inline=True),
-                "frame": [16.0, drawn.width - 8.0, drawn.width],
+                "frame": [*drawn.frame, drawn.width],
                 "traces": [
                     {
                         "label": trace.label,

@@ -7,6 +7,7 @@ import io
 import math
 import re
 from itertools import pairwise
+from typing import Any
 
 import closed_form_run as mine
 import numpy as np
@@ -335,3 +336,65 @@ def test_no_section_stands_alone_on_a_last_sheet():
     # Two sheets with more than one on the last stay as they are.
     assert [len(page) for page in _sheets([_Drawing(190, 60) for _ in range(6)], room)[0]] == [3, 3]
     assert [len(page) for page in _sheets([_Drawing(190, 200)] * 2, room)[0]] == [1, 1]
+
+
+def _pit_section(depth_m: float, half_m: float, faces: int) -> Any:
+    """A pit with so many equal faces on each side, walls 1 m wide, in level ground."""
+    from survey.report.draw.section import FaceMark, SectionDrawing, Trace
+
+    step, berm = depth_m / faces, (half_m - 2 - faces) / faces
+    far, height, points, marks = 2.0, 100.0, [(0.0, 100.0), (2.0, 100.0)], []
+    for _ in range(faces):
+        marks.append(FaceMark(far, far + 1, height, height - step, step, 70.0))
+        far, height = far + 1, height - step
+        points += [(far, height), (far + berm, height)]
+        far += berm
+    total = 2 * half_m
+    left = np.array(points)
+    right = np.column_stack([total - left[::-1, 0], left[::-1, 1]])
+    marks += [
+        FaceMark(total - m.to_m, total - m.from_m, m.to_height_m, m.from_height_m, step, 70.0) for m in marks
+    ]
+    ground = Trace("after", "after", [np.concatenate([left, right[1:]])])
+    old = Trace("before", "before", [np.array([[0.0, 100.0], [total, 100.0]])])
+    return SectionDrawing("S1", "site", total, 90.0, ((0, 0), (total, 0)), [old, ground], marks, site="S1")
+
+
+@pytest.mark.parametrize(("depth_m", "half_m", "faces"), [(9.0, 24.0, 2), (30.0, 40.0, 4), (6.0, 200.0, 1)])
+def test_no_text_of_a_face_lies_on_the_ground_or_on_another(depth_m, half_m, faces):
+    from survey.report.draw.section import draw_section
+    from survey.report.draw.svg import Label
+
+    section = _pit_section(depth_m, half_m, faces)
+    drawn = draw_section(section, EN, width_mm=171.0, most_height_mm=60.0)
+    assert drawn is not None
+    texts = [p for p in drawn._parts if isinstance(p, Label) and "70°" in p.text]
+    assert len(texts) >= 2 * min(faces, 3)
+    across = (drawn.frame[1] - drawn.frame[0]) / section.length_m
+    heights = section.heights()
+    assert heights is not None
+    # The lowest tick label gives the level of the axis; heights and distances have one scale here.
+    ground = section.traces[1].stretches[0]
+    bottom = drawn.height - 13.0
+    lowest = heights[0] - 0.08 * (heights[1] - heights[0])
+    line = shapely.linestrings(
+        np.column_stack([16.0 + ground[:, 0] * across, bottom - (ground[:, 1] - lowest) * across])
+    )
+    boxes = [shapely.box(t.x, t.y - 1.4, t.x + 0.5 * t.size * len(t.text), t.y) for t in texts]
+    for k, box in enumerate(boxes):
+        assert not box.intersects(line)
+        assert not any(box.intersects(other) for other in boxes[:k])
+        assert 16.0 <= box.bounds[0] and box.bounds[2] <= drawn.frame[1] + 0.5
+
+
+@pytest.mark.parametrize("depth_m", [9.0, 30.0, 120.0])
+def test_a_section_is_never_drawn_shallower_than_it_is(depth_m):
+    from survey.report.draw.section import draw_section
+
+    section = _pit_section(depth_m, 24.0, 2)
+    drawn = draw_section(section, EN, width_mm=171.0, most_height_mm=52.0)
+    assert drawn is not None and drawn.height <= 52.0 + 0.1
+    assert "not exaggerated" in drawn.markup()
+    across = (drawn.frame[1] - drawn.frame[0]) / section.length_m
+    body = drawn.height - 11.0 - 13.0
+    assert body / (1.16 * depth_m) == pytest.approx(across, rel=0.01)

@@ -203,8 +203,9 @@ def draw_section(
     """A section as a drawing; None if nothing was measured along it.
 
     Give either ``width_mm`` (the scale follows) or ``scale`` (1:scale along, exaggeration upwards; the size
-    follows). With ``most_height_mm`` the exaggeration is lessened until the drawing fits. The drawing's frame
-    starts 16 mm from its left and, unless it is a short section at a given scale, ends 8 mm before its right.
+    follows). With ``most_height_mm`` the exaggeration is lessened until the drawing fits, but never below 1: a
+    pit must not look shallower than it is. A section that is too high even so is drawn smaller. ``Svg.frame``
+    tells where its frame begins and ends.
     """
     heights = section.heights()
     if heights is None:
@@ -225,10 +226,13 @@ def draw_section(
     low, high = heights[0] - pad, heights[1] + pad
     up = across * exaggeration
     room = None if most_height_mm is None else most_height_mm - margin_top - margin_bottom
-    for times in (t for t in (*_EXAGGERATIONS, 0.5, 0.2, 0.1) if t <= exaggeration):
+    for times in (t for t in _EXAGGERATIONS if t <= exaggeration):
         up = across * times
         if room is None or (high - low) * up <= room:
             break
+    if room is not None and (high - low) * up > room:
+        across = up = room / (high - low)
+        width = max(margin_left + section.length_m * across + margin_right, _LEAST_WIDTH)
     # A flat section gets some sky, or the figures on its axis would lie on each other.
     high = max(high, low + _LEAST_BODY / up)
     step = nice_step(high - low, max(2, round((high - low) * up / 12)))
@@ -236,6 +240,7 @@ def draw_section(
     svg = Svg(width, margin_top + body + margin_bottom, section_title(section, words), identity=identity)
     frame = Frame(margin_left, margin_top + body, across, up, float(low))
     right = margin_left + section.length_m * across
+    svg.frame = (margin_left, right)
 
     for level in ticks(float(low), float(high), max(2, round((high - low) / step))):
         y = frame.bottom - (level - frame.lowest_m) * up
@@ -295,23 +300,86 @@ def _paint_difference(svg: Svg, section: SectionDrawing, frame: Frame) -> None:
 
 
 def _write_faces(svg: Svg, section: SectionDrawing, frame: Frame, words: Words) -> None:
-    """``6.0 m, 67°`` beside each face; where texts would touch, the lower faces keep theirs."""
-    taken: list[tuple[float, float]] = []
+    """``6.0 m, 67°`` beside each face, off the ground's line and off other texts: a thin line leads to the face
+    where the text had to move away. Higher faces choose first; a text that finds no room is left out.
+    """
+    size, high = 1.9, 2.0
+    ground = [frame.place(s) for t in section.traces if t.role != "before" for s in t.stretches]
+    faint = [frame.place(s) for t in section.traces if t.role == "before" for s in t.stretches]
+    solid, broken = _dense(ground), _dense(faint)
+    top = 9.5
+    taken: list[_Box] = []
     for face in sorted(section.faces, key=lambda f: -f.height_m):
         middle = np.array([[(face.from_m + face.to_m) / 2, (face.from_height_m + face.to_height_m) / 2]])
         (x, y) = frame.place(middle)[0]
         angle = (
             words("apparent", angle=f"{face.angle_deg:.0f}") if face.apparent else f"{face.angle_deg:.0f}°"
         )
-        text = f"{face.height_m:.1f} m, {angle}"
-        half = 0.6 * len(text)
+        text = f"{face.height_m:.1f} {words.named('unit', 'm')}, {angle}"
+        wide = 0.56 * size * len(text)
         falls = face.to_height_m < face.from_height_m
-        at = x + 1.2 if falls else x - 1.2
-        centre = at + half if falls else at - half
-        if any(abs(centre - other) < 2 * half and abs(y - height) < 2.4 for other, height in taken):
+        best: tuple[float, float, float, _Box] | None = None
+        for far, rise, other in _PLACES:
+            right = falls != other
+            start = x + far if right else x - far - wide
+            level = y + rise
+            box = _Box(start - 0.3, level - high / 2 - 0.2, start + wide + 0.3, level + high / 2 + 0.2)
+            if (
+                box.left < frame.left
+                or box.right > svg.frame[1]
+                or box.top < top
+                or box.bottom > frame.bottom - 0.3
+            ):
+                continue
+            if box.holds(solid) or any(box.meets(b) for b in taken):
+                continue
+            cost = far + 1.5 * abs(rise) + 2.0 * other + (3.0 if box.holds(broken) else 0.0)
+            if best is None or cost < best[0]:
+                best = (cost, start, level, box)
+        if best is None:
             continue
-        taken.append((centre, y))
-        svg.text(at, y + 0.7, text, size=1.9, anchor="start" if falls else "end", colour="#333333", halo=0.5)
+        _, start, level, box = best
+        taken.append(box)
+        near = min(max(x, start), start + wide)
+        if np.hypot(near - x, level - y) > 2.5:
+            svg.line(x, y, near, level, stroke="#767676", width=0.1)
+        svg.text(start, level + 0.7, text, size=size, colour="#333333", halo=0.5)
+
+
+_PLACES = [
+    (far, rise, other)
+    for far in (1.2, 2.5, 4.0, 6.0, 9.0)
+    for rise in (0.0, -1.2, 1.2, -2.4, 2.4, -4.0, 4.0, -6.0, 6.0, -8.5)
+    for other in (False, True)
+]
+"""Millimetres beside a face and down from its middle, and whether on its uphill side."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: _Box) -> bool:
+        across = self.left < other.right and other.left < self.right
+        return across and self.top < other.bottom and other.top < self.bottom
+
+    def holds(self, points: NDArray[np.float64]) -> bool:
+        x, y = points.T
+        return bool(((x > self.left) & (x < self.right) & (y > self.top) & (y < self.bottom)).any())
+
+
+def _dense(lines: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Points (n, 2) on the lines, closer than a text is high."""
+    found = [np.empty((0, 2))]
+    for line in lines:
+        step = np.hypot(*np.diff(line, axis=0).T)
+        along = np.concatenate([[0.0], np.cumsum(step)])
+        at = np.arange(0.0, along[-1] + 0.4, 0.4)
+        found.append(np.column_stack([np.interp(at, along, line[:, 0]), np.interp(at, along, line[:, 1])]))
+    return np.concatenate(found)
 
 
 def _write_frame(

@@ -75,6 +75,7 @@ class Svg:
 
     def __init__(self, width_mm: float, height_mm: float, title: str = "", *, identity: str = "") -> None:
         self.width, self.height, self.title, self.identity = width_mm, height_mm, title, identity
+        self.frame = (0.0, width_mm)  # where what it shows begins and ends across
         self._parts: list[str | Label] = []
         self._defs: list[str] = []
 
