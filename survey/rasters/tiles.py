@@ -183,6 +183,11 @@ def _open(pin: Pin) -> int | None:
     return handle
 
 
+_BYTES = np.uint64(0x00FF00FF00FF00FF)
+_STRETCH = 128
+"""So many bytes, and one before them, add up to less than 2¹⁶."""
+
+
 # -- undoing predictors ----------------------------------------------------------------------------------
 # Each takes (rows, 4·cols) bytes and writes the window that begins at (r, c) to ``out``; each counts cells
 # that lie farther than ``half`` from ``middle``, so that a block without any needs no second look.
@@ -222,43 +227,65 @@ def _unpack_words(raw, r, c, out, middle, half):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def _spread(a, b, d, e, lanes):  # type: ignore[no-untyped-def]
+    """The four bytes of each number, 16 bits apart: added up together, they carry into nothing."""
+    for j in range(lanes.size):
+        lanes[j] = (
+            np.uint64(e[j])
+            | (np.uint64(b[j]) << np.uint64(16))
+            | (np.uint64(d[j]) << np.uint64(32))
+            | (np.uint64(a[j]) << np.uint64(48))
+        )
+
+
+@kernel
+def _run_on(lanes, total):  # type: ignore[no-untyped-def]
+    for j in range(lanes.size):
+        total = total + lanes[j]
+        lanes[j] = total
+    return total
+
+
+@kernel
+def _merge(lanes, line):  # type: ignore[no-untyped-def]
+    for j in range(line.size):
+        bytes_ = lanes[j] & _BYTES
+        line[j] = np.uint32(bytes_ | (bytes_ >> np.uint64(24)))
+
+
+@kernel
+def _sum_of(plane):  # type: ignore[no-untyped-def]
+    total = np.uint32(0)
+    for j in range(plane.size):
+        total += plane[j]
+    return np.uint64(total) & np.uint64(255)
+
+
+@kernel
 def _unpack_planes(raw, r, c, out, middle, half):  # type: ignore[no-untyped-def]
     """Predictor 3: a row's highest bytes first, then the next …; each the difference to its left."""
     odd = np.int64(0)
     cols = raw.shape[1] // 4
+    lanes = np.empty(cols, np.uint64)
     line = np.empty(cols, np.uint32)
     values = line.view(np.float32)
     for i in range(out.shape[0]):
         row = raw[r + i]
         a, b, d, e = row[:cols], row[cols : 2 * cols], row[2 * cols : 3 * cols], row[3 * cols :]
         # The differences run on from plane to plane; with each plane's sum known, all four run side by side.
-        first = np.uint32(0)
-        second = np.uint32(0)
-        third = np.uint32(0)
-        for j in range(cols):
-            first += a[j]
-            second += b[j]
-            third += d[j]
-        w = np.uint32(0)
-        x = np.uint32(first)
-        y = np.uint32(x + second)
-        z = np.uint32(y + third)
-        for j in range(cols):
-            w = np.uint32(w + a[j])
-            x = np.uint32(x + b[j])
-            y = np.uint32(y + d[j])
-            z = np.uint32(z + e[j])
-            line[j] = (
-                (w << np.uint32(24))
-                | ((x & np.uint32(255)) << np.uint32(16))
-                | ((y & np.uint32(255)) << np.uint32(8))
-                | (z & np.uint32(255))
-            )
-        target = out[i]
+        first = _sum_of(a)
+        second = first + _sum_of(b)
+        third = second + _sum_of(d)
+        _spread(a, b, d, e, lanes)
+        total = (first << np.uint64(16)) | (second << np.uint64(32)) | third
+        for k in range(0, cols, _STRETCH):
+            total = _run_on(lanes[k : k + _STRETCH], total & _BYTES)
+        _merge(lanes, line)
+        target, source = out[i], values[c : c + out.shape[1]]
         unusual = np.int32(0)
         for j in range(target.size):
-            target[j] = values[c + j]
-            unusual += np.int32(abs(values[c + j] - middle) > half)
+            target[j] = source[j]
+            unusual += np.int32(abs(source[j] - middle) > half)
         odd += unusual
     return int(odd)
 
