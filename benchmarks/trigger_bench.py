@@ -26,7 +26,8 @@ from survey.imagery.triggers.bands import BandSet
 from survey.imagery.triggers.classify import Model
 from survey.imagery.triggers.fits import Fitter
 from survey.imagery.triggers.judge import Judge, words_of
-from survey.imagery.triggers.places import Permitted, Places, outline
+from survey.imagery.triggers.outlines import outline
+from survey.imagery.triggers.places import Permitted, Places
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.sources import ArrayScene
 from survey.imagery.triggers.support import Support, gather

@@ -17,7 +17,7 @@ from scipy import ndimage
 from survey.errors import InputRefused
 from survey.grid import Grid
 from survey.imagery.cover import cover
-from survey.imagery.triggers.places import outline
+from survey.imagery.triggers.outlines import outline
 
 if TYPE_CHECKING:
     from shapely import Geometry

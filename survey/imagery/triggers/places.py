@@ -86,26 +86,33 @@ class Places:
 
     def _far(self, polygon: Geometry) -> Placement:
         areas: dict[Zone, float] = {"lease": 0.0, "buffer": 0.0, "ring": 0.0, "beyond": polygon.area}
-        return self._placement(polygon, "beyond", areas, polygon.area)
+        return self._placement(polygon, "beyond", areas, polygon.area, apart=True)
 
     def _placement(
-        self, polygon: Geometry, zone: Zone, areas: dict[Zone, float], certain: float
+        self,
+        polygon: Geometry,
+        zone: Zone,
+        areas: dict[Zone, float],
+        certain: float,
+        *,
+        apart: bool = False,
     ) -> Placement:
+        """``apart``: it is known to meet no permitted area."""
         import shapely
 
         if self._tree is None:
             return Placement(zone, None, None, None, None, areas, certain)
         near = self.permitted[int(self._tree.nearest(polygon))]
-        hits = self._tree.query(polygon, predicate="intersects")
+        hits = [] if apart else self._tree.query(polygon, predicate="intersects")
         inside = [self.permitted[int(i)] for i in sorted(hits)]
         if inside:
             near = max(inside, key=lambda p: (p.polygon.intersection(polygon).area, p.lease_id))
         distance = float(shapely.distance(polygon, near.polygon))
-        a, b = near.polygon.centroid, polygon.centroid
         if distance > 0:
             line = shapely.shortest_line(near.polygon, polygon)
             (x0, y0), (x1, y1) = shapely.get_coordinates(line)[[0, -1]]
         else:
+            a, b = near.polygon.centroid, polygon.centroid
             x0, y0, x1, y1 = a.x, a.y, b.x, b.y
         bearing = math.degrees(math.atan2(x1 - x0, y1 - y0)) % 360.0
         return Placement(zone, near.lease_id, near.district, distance, bearing, areas, certain)
@@ -137,23 +144,3 @@ class Places:
         east, north = piece.east_north(rows, cols)
         shapely.prepare(self.lease)
         return shapely.contains_xy(self.lease, east, north)
-
-
-def outline(cells: NDArray[np.int64], grid: Grid) -> Geometry:
-    """The polygon of cells given by flat index in ``grid``, metres; cells that touch at a corner stay
-    apart."""
-    import shapely
-
-    rows, cols = cells // grid.width, cells % grid.width
-    # Runs of cells in a row become one box each: fewer pieces to join.
-    order = np.lexsort((cols, rows))
-    rows, cols = rows[order], cols[order]
-    new = np.ones(len(rows), bool)
-    new[1:] = (rows[1:] != rows[:-1]) | (cols[1:] != cols[:-1] + 1)
-    first = np.nonzero(new)[0]
-    last = np.r_[first[1:], len(rows)] - 1
-    west = grid.left + cols[first] * grid.cell_east
-    east = grid.left + (cols[last] + 1) * grid.cell_east
-    north = grid.top - rows[first] * grid.cell_north
-    south = grid.top - (rows[first] + 1) * grid.cell_north
-    return shapely.normalize(shapely.union_all(shapely.box(west, south, east, north)))

@@ -14,7 +14,8 @@ from survey.grid import Grid
 from survey.imagery.triggers.classify import Model
 from survey.imagery.triggers.features import middle
 from survey.imagery.triggers.judge import speak
-from survey.imagery.triggers.places import Placement, Places, outline
+from survey.imagery.triggers.outlines import outlines
+from survey.imagery.triggers.places import Placement, Places
 from survey.imagery.triggers.product import plain
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.support import Support
@@ -143,9 +144,8 @@ def alerts_of(
         return sure >= report_p or track.confirmed is not None or name in outcomes or name in before
 
     told, counted = described(tracks, listed)
-    for track in told:
-        cells = support.cell[track.cells]
-        shape = outline(cells, grid)
+    every = [support.cell[track.cells] for track in told]
+    for track, cells, shape in zip(told, every, outlines(every, grid), strict=True):
         if watched is not None and not watched.intersects(shape):
             continue
         placement = places.of(shape)

@@ -10,7 +10,8 @@ import numpy as np
 from survey.errors import InputRefused
 from survey.imagery.triggers.classify import model_for
 from survey.imagery.triggers.judge import Judge, words_of
-from survey.imagery.triggers.places import Places, outline
+from survey.imagery.triggers.outlines import outline
+from survey.imagery.triggers.places import Places
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.support import gather
 from survey.imagery.triggers.tracks import day_gaps, walk

@@ -143,8 +143,12 @@ def section(
     }
 
 
-def chips_of(folder: RunFolder, watched: Watched, result: Result, listed: Sequence[Alert]) -> dict[str, str]:
+def chips_of(
+    folder: RunFolder, watched: Watched, result: Result, listed: Sequence[Alert], threads: int = 1
+) -> dict[str, str]:
     """Small pictures, before and after, of the triggers that people will look at first."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from survey.imagery.triggers.chips import chip_png
 
     by_day = {s.date.isoformat(): s for s in watched.shelf.scenes}
@@ -153,15 +157,21 @@ def chips_of(folder: RunFolder, watched: Watched, result: Result, listed: Sequen
     ranked = sorted(
         listed, key=lambda a: (order[a.properties["state"]], -a.properties["excavation_probability"], a.id)
     )
-    out = {}
-    # Neighbours one after the other: they lie in the same decoded blocks.
-    for alert in sorted(ranked[:MOST_CHIPS], key=lambda a: int(a.cells[0])):
+
+    def picture_of(alert: Alert) -> bytes | None:
         after = by_day.get(alert.properties["last_seen"])
         if after is None or not baseline:
-            continue
-        picture = chip_png(baseline, after, alert.shape, watched.shelf.grid, watched.shelf.bands)
-        if picture is not None:
-            name = f"chips/{alert.id}.png"
-            folder.write_bytes(name, picture)
-            out[alert.id] = name
+            return None
+        return chip_png(baseline, after, alert.shape, watched.shelf.grid, watched.shelf.bands)
+
+    out = {}
+    # Neighbours one after the other: they lie in the same decoded blocks. Most of the time is
+    # decoding, beside which other threads run.
+    chosen = sorted(ranked[:MOST_CHIPS], key=lambda a: int(a.cells[0]))
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        for alert, picture in zip(chosen, pool.map(picture_of, chosen), strict=True):
+            if picture is not None:
+                name = f"chips/{alert.id}.png"
+                folder.write_bytes(name, picture)
+                out[alert.id] = name
     return {a.id: out[a.id] for a in ranked[:MOST_CHIPS] if a.id in out}

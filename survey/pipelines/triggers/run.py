@@ -88,7 +88,9 @@ def watch_into(folder: RunFolder, run: Run, watched: Watched, outcomes: Sequence
             enter_outcomes(store, outcomes, result.as_of)
             result = judge(job, watched, store, result.scan, progress)
         progress.stage("writing triggers")
-        record = write_files(folder, job, run.inputs, watched, store, result, run.started)
+        record = write_files(
+            folder, job, run.inputs, watched, store, result, run.started, min(4, run.engine.threads)
+        )
         with store.transaction():
             remember(store, result.alerts, watched.shelf.grid)
         store.copy_to(folder.path(STATE))

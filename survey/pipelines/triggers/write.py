@@ -29,6 +29,7 @@ def write_files(
     store: Store,
     result: Result,
     started: datetime,
+    threads: int = 1,
 ) -> Record:
     """Write all but ``record.json`` and the state; the record."""
     from survey.pipelines.record_head import record_head
@@ -72,7 +73,7 @@ def write_files(
             hit_rate=rate,
         ),
     )
-    chips = chips_of(folder, watched, result, listed)
+    chips = chips_of(folder, watched, result, listed, threads)
     notes += own_notes(result)
     head = record_head("triggers", job, inputs, started)
     head["sources"] = [*head["sources"], *(Source(**s) for s in watched.shelf.sources)]
