@@ -122,8 +122,8 @@ class RunFolder:
     Parameters
     ----------
     digest:
-        Of everything that decides the result. A complete run with the same digest is kept: then
-        ``up_to_date`` is its record, and nothing is to be written.
+        Of everything that decides the result, or what works it out, asked only when it is needed. A complete
+        run with the same digest is kept: then ``up_to_date`` is its record, and nothing is to be written.
     force:
         Run again even if the same run is there.
     certain:
@@ -140,7 +140,7 @@ class RunFolder:
         out: Path,
         job_id: str,
         *,
-        digest: str | None = None,
+        digest: str | Callable[[], str] | None = None,
         force: bool = False,
         certain: Callable[[], None] | None = None,
     ) -> None:
@@ -150,13 +150,19 @@ class RunFolder:
         self.job_id = job_id
         self.target = self.out / job_id
         self.up_to_date: str | None = None
-        self.digest = digest
+        self._digest = digest
         self.began = time.monotonic()
         self._force = force
         self._certain = certain
         self._partial: Path | None = None
         self._lock: Lock | None = None
         self._made: list[Path] = []
+
+    @property
+    def digest(self) -> str | None:
+        if callable(self._digest):
+            self._digest = self._digest()
+        return self._digest
 
     # -- life ------------------------------------------------------------------------------------------
     def __enter__(self) -> Self:

@@ -6,7 +6,7 @@ are counted, not believed; links, devices and locked members never reach the dis
 
 from __future__ import annotations
 
-from survey.delivery.hashing import hash_all, sha256_of
+from survey.delivery.hashing import Hashing, hash_all, sha256_of
 from survey.delivery.limits import DeliveryLimits
 from survey.delivery.opened import DeliveredFile, Delivery, open_delivery
 from survey.delivery.roles import Guess, guess_roles
@@ -16,6 +16,7 @@ __all__ = [
     "Delivery",
     "DeliveryLimits",
     "Guess",
+    "Hashing",
     "guess_roles",
     "hash_all",
     "open_delivery",

@@ -16,7 +16,7 @@ from survey.pipelines.job import Job
 from survey.record import Source
 
 if TYPE_CHECKING:
-    from survey.delivery import Delivery
+    from survey.delivery import Delivery, Hashing
     from survey.dem.surface import Surface
 
 
@@ -33,7 +33,6 @@ class Inputs:
 
     job: Job
     delivery: Delivery | None
-    hashes: dict[str, str] = field(default_factory=dict)
     described: dict[str, dict[str, object]] = field(default_factory=dict)
     comparison: Any = field(default=None, repr=False)
     """What comparing the surveys gave, once somebody did: several tasks of a run want it."""
@@ -43,6 +42,36 @@ class Inputs:
     """Files beside each file that say something of it, by the names under which they were hashed."""
     _paths: dict[str, Path] = field(default_factory=dict)
     _folders: list[Path] = field(default_factory=list)
+    _hashes: dict[str, str] = field(default_factory=dict)
+    _hashing: Hashing | None = field(default=None, repr=False)
+    _ours: dict[str, Path] = field(default_factory=dict, repr=False)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each file, by its name in the job; waits until the last is known.
+
+        Raises
+        ------
+        InputRefused
+            A file cannot be read to its end, or changed meanwhile.
+        """
+        hashing = self._hashing
+        if hashing is not None:
+            try:
+                found = hashing.found()
+                self._hashes |= {name: found[str(path)] for name, path in self._ours.items()}
+            finally:
+                hashing.close()
+                self._hashing = None
+        return self._hashes
+
+    def same_bytes(self, one: str, other: str) -> bool:
+        """Whether two files of the job are known to be the same, byte by byte."""
+        a, b = self.seen.get(one), self.seen.get(other)
+        if a is not None and b is not None and a[0] != b[0]:
+            return False
+        found = self.hashes.get(one)
+        return found is not None and found == self.hashes.get(other)
 
     def path(self, name: str) -> Path:
         """The file of that name.
@@ -66,11 +95,14 @@ class Inputs:
         folder = Path(tempfile.mkdtemp(prefix="survey-remote-"))
         self._folders.append(folder)
         found = fetch(name, folder)
-        self.hashes[name] = found.sha256
+        self._hashes[name] = found.sha256
         return found.path
 
     def close(self) -> None:
-        """Remove what was fetched."""
+        """Remove what was fetched, and stop hashing."""
+        hashing, self._hashing = self._hashing, None
+        if hashing is not None:
+            hashing.close()
         while self._folders:
             shutil.rmtree(self._folders.pop(), ignore_errors=True)
 
@@ -113,8 +145,20 @@ class Inputs:
         InputRefused
             One cannot be read, or changed meanwhile.
         """
-        from survey.delivery import hash_all
+        self.begin_hashing(names, threads)
+        _ = self.hashes
 
+    def begin_hashing(self, names: Iterable[str], threads: int) -> None:
+        """As :meth:`hash_files`, but hashing goes on beside what is done next; ``hashes`` waits for it.
+
+        Raises
+        ------
+        InputRefused
+            One cannot be opened.
+        """
+        from survey.delivery import Hashing
+
+        known = self.hashes
         plain = {name: path for name in dict.fromkeys(names) if (path := self.path(name)).is_file()}
         for name, path in list(plain.items()):
             beside = self._beside(name, path)
@@ -122,13 +166,10 @@ class Inputs:
             plain |= beside
         self.seen |= {name: _identity(path) for name, path in plain.items()}
         # What was fetched was hashed on its way here.
-        ours = {
-            name: path
-            for name, path in plain.items()
-            if name not in self.hashes or not self.job.is_remote(name)
+        self._ours = {
+            name: path for name, path in plain.items() if name not in known or not self.job.is_remote(name)
         }
-        found = hash_all([str(p) for p in ours.values()], threads)
-        self.hashes |= {name: found[str(path)] for name, path in ours.items()}
+        self._hashing = Hashing([str(p) for p in self._ours.values()], threads)
 
     def _beside(self, name: str, path: Path) -> dict[str, Path]:
         """Files that say something of this one (world files, .prj, .dbf …), by the name to call them.
@@ -200,9 +241,9 @@ class Inputs:
 
 @contextmanager
 def open_inputs(job: Job, roles: frozenset[str] | None = None, threads: int = 2) -> Iterator[Inputs]:
-    """Unpack the delivery if there is one, and hash every file that the job names.
+    """Unpack the delivery if there is one, and begin to hash every file that the job names.
 
-    ``roles`` limits this to files of those roles.
+    ``roles`` limits this to files of those roles. One of ``threads`` is left to what is done meanwhile.
     """
     from survey.delivery import open_delivery
 
@@ -211,7 +252,8 @@ def open_inputs(job: Job, roles: frozenset[str] | None = None, threads: int = 2)
         if job.head.delivery is not None:
             delivery = open_delivery(job.resolve(job.head.delivery))
         inputs = Inputs(job, delivery)
-        inputs.hash_files((f.name for f in job.files() if roles is None or f.role in roles), threads)
+        wanted = (f.name for f in job.files() if roles is None or f.role in roles)
+        inputs.begin_hashing(wanted, max(1, threads - 1))
         yield inputs
     finally:
         if inputs is not None:

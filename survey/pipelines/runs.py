@@ -66,7 +66,7 @@ def run_in_folder(
     with (
         engine_for(options, progress) as engine,
         open_inputs(job, threads=engine.threads) as inputs,
-        run_folder(job, options, command, inputs.digest_inputs(), inputs.unchanged) as folder,
+        run_folder(job, options, command, inputs.digest_inputs, inputs.unchanged) as folder,
     ):
         if folder.up_to_date is not None:
             return from_json(folder.up_to_date)
@@ -104,13 +104,17 @@ def run_folder(
     job: Job,
     options: Options,
     command: str,
-    inputs: Mapping[str, str] | Iterable[tuple[str, str]],
+    inputs: Mapping[str, str] | Iterable[tuple[str, str]] | Callable[[], Mapping[str, str]],
     certain: Callable[[], None] | None = None,
 ) -> RunFolder:
     """The folder of this run; ``up_to_date`` when a run of the very same things is there already.
 
+    ``inputs`` that are still being hashed are asked for when they are needed: at once only if a run is there.
     ``certain`` is called before it counts: ``Inputs.unchanged`` refuses a result whose inputs were changed
     while it was made.
     """
-    digest = run_digest(job, options, command, inputs)
+
+    def digest() -> str:
+        return run_digest(job, options, command, inputs() if callable(inputs) else inputs)
+
     return RunFolder(options.out, job.id, digest=digest, force=options.force, certain=certain)

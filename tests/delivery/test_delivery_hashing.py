@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from survey.delivery import hash_all, sha256_of
+from survey.delivery import Hashing, hash_all, sha256_of
 from survey.delivery.hashing import unchanged
 from survey.errors import InputRefused
 
@@ -71,3 +72,31 @@ def test_an_untouched_file_passes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"one")
     with unchanged(tmp_path / "a"):
         (tmp_path / "a").read_bytes()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_beside_other_work(tmp_path: Path, threads: int) -> None:
+    paths = [tmp_path / f"{i}" for i in range(5)]
+    for i, path in enumerate(paths):
+        path.write_bytes(os.urandom(300_000 * i + i))
+    hashing = Hashing([*paths, paths[3]], threads)
+    try:
+        assert hashing.found() == hash_all(paths, 1)
+        assert hashing.found() == hash_all(paths, 1)
+    finally:
+        hashing.close()
+
+
+def test_beside_other_work_a_file_that_cannot_be_opened_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    with pytest.raises(InputRefused, match="cannot be read"):
+        Hashing([tmp_path / "a", tmp_path / "none"])
+
+
+def test_hashing_that_nobody_waits_for_ends_soon(tmp_path: Path) -> None:
+    """Four gigabytes of nothing take seconds; given up, they take none."""
+    with open(tmp_path / "large", "wb") as file:
+        file.truncate(1 << 32)
+    began = time.perf_counter()
+    Hashing([tmp_path / "large"] * 2).close()
+    assert time.perf_counter() - began < 1.0

@@ -42,8 +42,8 @@ def doubts(
 
 def sameness(before: Opened, after: Opened, inputs: Inputs, m: Measurement) -> tuple[Remark, ...]:
     """The later elevation model is the earlier one, as a file or digit for digit."""
-    one, other = (inputs.hashes.get(o.surface.name) for o in (before, after))
-    if one is not None and one == other:
+    if inputs.same_bytes(before.surface.name, after.surface.name):
+        one = inputs.hashes[before.surface.name]
         return (
             Remark(
                 "same-file",
@@ -140,8 +140,7 @@ def _ortho(o: Opened, inputs: Inputs) -> Iterable[Remark]:
     if picture is None:
         return
     name = picture.name
-    hashed = inputs.hashes.get(name)
-    if name == o.surface.name or (hashed is not None and hashed == inputs.hashes.get(o.surface.name)):
+    if name == o.surface.name or inputs.same_bytes(name, o.surface.name):
         yield Remark(
             "ortho-is-dem",
             f"{name}: the elevation model was sent as the orthomosaic; what grows or stands on the ground "
