@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from survey.record import Record, Site, ZoneVolumes, canonical
+from survey.record import Finding, Record, Site, ZoneVolumes, canonical
 from survey.report.colours import NOT_SIGNIFICANT
+from survey.report.numbers import volume_decimals
 
 if TYPE_CHECKING:
     from survey.report.folder import RunFolder
@@ -204,11 +205,12 @@ def site_cards(record: Record, words: Words, numbers: Numbers) -> list[dict[str,
     for s in record.sites:
         rows = [
             (
-                words("sites.volume"),
-                f"{numbers.volume(s.volume_m3)} ({numbers.interval(s.volume_lo_m3, s.volume_hi_m3)})",
+                _bare(words("sites.volume")),
+                numbers.with_unit(s.volume_m3, "m³", volume_decimals(s.volume_m3))
+                + f" ({numbers.interval(s.volume_lo_m3, s.volume_hi_m3)})",
             ),
             (words("sites.status"), words.named("status", s.status)),
-            (words("sites.area"), numbers.with_unit(s.area_m2, "m²", 0)),
+            (_bare(words("sites.area")), numbers.with_unit(s.area_m2, "m²", 0)),
             (
                 words("sites.depths"),
                 " / ".join(numbers.plain(d, 1) for d in (s.min_depth_m, s.mean_depth_m, s.max_depth_m))
@@ -221,9 +223,9 @@ def site_cards(record: Record, words: Words, numbers: Numbers) -> list[dict[str,
                 )
                 + f" {words.named('unit', 'm³')}",
             ),
-            (words("sites.outside"), numbers.with_unit(s.outside_volume_m3, "m³", 0)),
+            (_bare(words("sites.outside")), numbers.with_unit(s.outside_volume_m3, "m³", 0)),
             (words("sites.unsure"), numbers.with_unit(s.unsure_volume_m3, "m³", 0)),
-            (words("sites.distance"), _where(s, words, numbers)),
+            (_bare(words("sites.distance")), _where(s, words, numbers)),
             (words("sites.base"), words.named("base", s.base)),
             (words("sites.confidence"), _sure(numbers, s.confidence)),
             (words("sites.why"), numbers.said(s.why)),
@@ -236,9 +238,14 @@ def site_cards(record: Record, words: Words, numbers: Numbers) -> list[dict[str,
     return cards
 
 
+def _bare(head: str) -> str:
+    """A column's head without its unit, where the figure beside it carries one."""
+    return head.rsplit(", ", 1)[0]
+
+
 def _sure(numbers: Numbers, confidence: float) -> str:
     """A confidence in per cent; nothing that was judged from afar is certain."""
-    return ">99%" if confidence > 0.99 else numbers.plain(100 * confidence, 0) + "%"
+    return ">99\u202f%" if confidence > 0.99 else numbers.plain(100 * confidence, 0) + "\u202f%"
 
 
 def _inside(s: Site) -> bool:
@@ -277,10 +284,10 @@ def finding_table(record: Record, words: Words, numbers: Numbers) -> list[dict[s
             "rule": numbers.said(f.rule),
             "citation": numbers.said(f.citation),
             "verdict": f.verdict,
-            "verdict_text": words.named("verdict", f.verdict),
+            "verdict_text": _verdict(f, words),
             "observed": quantity(f.observed, f.unit, numbers),
             "limit": quantity(f.limit, f.unit, numbers),
-            "message": numbers.said(f.message),
+            "message": capital(numbers.said(f.message)),
             "mend": numbers.said(f.mend),
             "grade": "" if f.grade is None or "[grade" in f.citation else f.grade,
             "subject": f.subject or "",
@@ -288,6 +295,14 @@ def finding_table(record: Record, words: Words, numbers: Numbers) -> list[dict[s
         for f in record.findings
     ]
     return sorted(rows, key=lambda row: order.index(row["verdict"]))
+
+
+def _verdict(f: Finding, words: Words) -> str:
+    """The verdict; a raised flag is called one, as in the submission's own report."""
+    flag = f.evidence.get("flag") if f.verdict == "exempt, for review" else None
+    if flag is None:
+        return words.named("verdict", f.verdict)
+    return words("submission.badge", strength=words.named("submission.strength", str(flag)))
 
 
 def dismissed_summary(record: Record, words: Words, numbers: Numbers) -> str:
@@ -374,6 +389,7 @@ def methods(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, l
         if a.tied_to_checkpoints:
             lines.append(words("method.checkpoints"))
         lines += [numbers.said(note.message) for note in a.notes]
+        lines = [capital(line) for line in lines]
         found.append((words("method.align_head"), lines))
     e = record.error
     if e is not None:
@@ -406,10 +422,18 @@ def methods(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, l
             words("method.colours"),
         ]
         found.append((words("method.drawing_head"), lines))
-    notes = [numbers.said(note.message) for note in record.notes]
+    # What was said of the alignment stands there already.
+    told = {note.message for note in a.notes} if a is not None else set()
+    notes = [capital(numbers.said(note.message)) for note in record.notes if note.message not in told]
     if notes:
         found.append((words("method.notes"), notes))
     return found
+
+
+def capital(text: str) -> str:
+    """A sentence begins with a capital; a file's name or a key keeps its own."""
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text
 
 
 def _places(sigma: float) -> int:
@@ -435,7 +459,16 @@ def source_table(record: Record, words: Words, numbers: Numbers) -> Table:
         ]
         for s in record.sources
     ]
-    return Table(heads, rows, numeric=[False, False, False, True, False, False, False])
+    # A column that no file fills, such as heights where files do not state theirs, says nothing.
+    kept = [k for k in range(len(heads)) if any(row[k].text for row in rows)]
+    return Table(
+        [heads[k] for k in kept],
+        [[row[k] for k in kept] for row in rows],
+        numeric=[k == _BYTES for k in kept],
+    )
+
+
+_BYTES = 3
 
 
 def survey_table(record: Record, words: Words, numbers: Numbers) -> list[dict[str, str]]:

@@ -77,6 +77,15 @@ class RunFolder:
         )
 
     @property
+    def regime(self) -> str | None:
+        """The law that the job names; in Rajasthan, where it names none, that of minor minerals."""
+        head = self.record.job.get("job")
+        asked = head.get("regime") if isinstance(head, dict) else None
+        if asked is None and str(self.record.mine.get("state") or "").casefold() == "rajasthan":
+            return "rajasthan"
+        return asked
+
+    @property
     def observed(self) -> str | None:
         """ISO date of the survey that plans show: the latest."""
         dates = [str(s["date"]) for s in self.record.surveys if s.get("date")]

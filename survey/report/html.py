@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from survey.report import content
+from survey.report.assessed import assessed
 from survey.report.colours import OKABE_ITO, SITE, VERDICT, VERDICT_SIGN, ZONE
 from survey.report.draw import charts
 from survey.report.draw.outlines import without_specks
@@ -273,6 +274,7 @@ def render_html(run: RunFolder, options: ReportOptions) -> str:
         zones=content.zone_table(record, words, numbers),
         years=years_table(record, words, numbers),
         period=last_period(record, words, numbers),
+        assessed=assessed(record, words, numbers),
         sites=content.site_table(record, words, numbers),
         cards=content.site_cards(record, words, numbers),
         chips=chips,

@@ -78,7 +78,7 @@ class Numbers:
     ) -> str:
         if value is None or math.isnan(value):
             return self.words("not_measured")
-        joint = "" if unit in ("%", "°") else THIN
+        joint = "" if unit == "°" else THIN
         return f"{self.plain(value, decimals, sign=sign)}{joint}{self.words.named('unit', unit)}"
 
     def volume(self, value: float | None, *, sign: bool = False) -> str:
@@ -121,8 +121,21 @@ class Numbers:
         """A sentence of the record in this language, its large numbers in the chosen grouping."""
         if not text:
             return ""
-        told = self.words.said(text)
+        told = _set_right(self.words.said(text))
         return _regrouped(told) if self.indian else told
+
+
+_NEGATIVE = re.compile(r"(?<![\w.,/\-])-(?=\d)")
+_PER_CENT = re.compile(r"(?<=\d)%")
+
+
+def _set_right(text: str) -> str:
+    """Minus signs and per cents as the rest of a report sets them, outside quotation marks."""
+    parts = _QUOTED.split(text)
+    return "".join(
+        part if k % 2 else _PER_CENT.sub(THIN + "%", _NEGATIVE.sub(MINUS, part))
+        for k, part in enumerate(parts)
+    )
 
 
 _LARGE = re.compile(r"(?<![\d.,\w])\d{1,3}(?:,\d{3})+(?![\d,]|\.\w*[a-zA-Z])")

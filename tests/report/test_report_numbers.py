@@ -90,3 +90,17 @@ def test_dates():
     assert HI.date("2025-04-05T10:00:00") == "5\u202fअप्रैल\u202f2025"
     assert EN.date("spring") == "spring"
     assert EN.date(None) == "not given"
+
+
+@pytest.mark.parametrize(
+    ("said", "set_right"),
+    [
+        ("moved -0.21 m (-0.01 east)", "moved −0.21 m (−0.01 east)"),
+        ("filed on 2025-06-18", "filed on 2025-06-18"),
+        ("the lease ML-417/2009-2", "the lease ML-417/2009-2"),
+        ("of 35% it is 4.5%", "of 35\u202f% it is 4.5\u202f%"),
+        ('the file "a-1 -2 5%.tif"', 'the file "a-1 -2 5%.tif"'),
+    ],
+)
+def test_a_recorded_sentence_is_set_with_true_minus_signs_outside_names(said, set_right):
+    assert Numbers(Words("en")).said(said) == set_right

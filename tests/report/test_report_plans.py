@@ -384,7 +384,8 @@ def test_no_text_of_a_face_lies_on_the_ground_or_on_another(depth_m, half_m, fac
     for k, box in enumerate(boxes):
         assert not box.intersects(line)
         assert not any(box.intersects(other) for other in boxes[:k])
-        assert 16.0 <= box.bounds[0] and box.bounds[2] <= drawn.frame[1] + 0.5
+        assert box.bounds[0] >= 16.0
+        assert box.bounds[2] <= drawn.frame[1] + 0.5
 
 
 @pytest.mark.parametrize("depth_m", [9.0, 30.0, 120.0])
@@ -393,7 +394,8 @@ def test_a_section_is_never_drawn_shallower_than_it_is(depth_m):
 
     section = _pit_section(depth_m, 24.0, 2)
     drawn = draw_section(section, EN, width_mm=171.0, most_height_mm=52.0)
-    assert drawn is not None and drawn.height <= 52.0 + 0.1
+    assert drawn is not None
+    assert drawn.height <= 52.0 + 0.1
     assert "not exaggerated" in drawn.markup()
     across = (drawn.frame[1] - drawn.frame[0]) / section.length_m
     body = drawn.height - 11.0 - 13.0

@@ -203,9 +203,9 @@ def draw_section(
     """A section as a drawing; None if nothing was measured along it.
 
     Give either ``width_mm`` (the scale follows) or ``scale`` (1:scale along, exaggeration upwards; the size
-    follows). With ``most_height_mm`` the exaggeration is lessened until the drawing fits, but never below 1: a
-    pit must not look shallower than it is. A section that is too high even so is drawn smaller. ``Svg.frame``
-    tells where its frame begins and ends.
+    follows). With ``most_height_mm`` the exaggeration is lessened until the drawing fits, but never below 1:
+    a pit must not look shallower than it is. A section that is too high even so is drawn smaller.
+    ``Svg.frame`` tells where its frame begins and ends.
     """
     heights = section.heights()
     if heights is None:
@@ -300,8 +300,8 @@ def _paint_difference(svg: Svg, section: SectionDrawing, frame: Frame) -> None:
 
 
 def _write_faces(svg: Svg, section: SectionDrawing, frame: Frame, words: Words) -> None:
-    """``6.0 m, 67°`` beside each face, off the ground's line and off other texts: a thin line leads to the face
-    where the text had to move away. Higher faces choose first; a text that finds no room is left out.
+    """``6.0 m, 67°`` beside each face, off the ground's line and off other texts: a thin line leads to
+    the face where the text had to move away. Higher faces choose first; a text without room is left out.
     """
     size, high = 1.9, 2.0
     ground = [frame.place(s) for t in section.traces if t.role != "before" for s in t.stretches]

@@ -56,12 +56,20 @@ def surface_plan(run: RunFolder, options: ReportOptions, words: Words) -> Plan |
     return Plan(
         "plan-surface.pdf",
         words("plan.surface"),
-        words("plan.surface_rule"),
+        rule_of(run, "plan.surface_rule", words),
         _purpose(run) or words("plan.surface_purpose"),
         scale,
         extent,
         PlanLook(contour_m=interval),
     )
+
+
+def rule_of(run: RunFolder, key: str, words: Words) -> str:
+    """The rules by which a plan is drawn. A minor mineral's plan rests on the State's own rule; that one
+    names the instruments and no form, so the form is MCDR's.
+    """
+    rule = words(key)
+    return words("plan.rajasthan", rule=rule) if run.regime == "rajasthan" else rule
 
 
 def _purpose(run: RunFolder) -> str | None:
@@ -82,7 +90,7 @@ def environment_plan(run: RunFolder, options: ReportOptions, words: Words) -> Pl
     return Plan(
         "plan-environment.pdf",
         words("plan.environment"),
-        words("plan.environment_rule"),
+        rule_of(run, "plan.environment_rule", words),
         words("plan.environment_purpose"),
         sheets.ENVIRONMENT_SCALE,
         extent,
@@ -130,7 +138,7 @@ def plan_pdf(run: RunFolder, plan: Plan, options: ReportOptions) -> bytes:
             }
         )
     legend = []
-    for k, (sign, meaning) in enumerate(furniture.legend(_shown(run, plan), words)):
+    for k, (sign, meaning) in enumerate(furniture.legend(shown_on(run, plan.look), words)):
         legend.append([drawings.add(f"legend-{k}.svg", sign), meaning])
     middle = (plan.extent.west + plan.extent.east) / 2, (plan.extent.south + plan.extent.north) / 2
     turn = furniture.true_north_deg(run.crs_wkt, *middle) if run.crs_wkt else 0.0
@@ -214,8 +222,8 @@ def _fits(layout: sheets.Layout, pillars: int, levels: int, legend: int) -> bool
     return 4.1 * size * (pillars + levels) + 22 * size <= room
 
 
-def _shown(run: RunFolder, plan: Plan) -> set[str]:
-    look = plan.look
+def shown_on(run: RunFolder, look: PlanLook) -> set[str]:
+    """The layers whose signs a drawing of that look shows."""
     shown = {"lease"} if run.lease is not None else set()
     for layer, flag in (
         ("pillars", look.pillars),

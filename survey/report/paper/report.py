@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from survey.grid import Bounds
 from survey.report import content
+from survey.report.assessed import assessed
 from survey.report.colours import VERDICT, VERDICT_SIGN
 from survey.report.draw import charts
 from survey.report.draw.plan import PlanLook, View, contour_interval_m, draw_plan
@@ -13,6 +14,8 @@ from survey.report.draw.section import draw_section, sections_of
 from survey.report.folder import RunFolder
 from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions
+from survey.report.paper import furniture
+from survey.report.paper.plans import shown_on
 from survey.report.paper.typeset import Drawings, typeset
 from survey.report.words import Words
 from survey.report.years import last_period, years_table
@@ -35,6 +38,7 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
     zones = content.zone_table(record, words, numbers)
     sites = content.site_table(record, words, numbers)
     g1 = content.g1_table(record, words, numbers)
+    judged = assessed(record, words, numbers)
     plots = record.settings.get("alignment_plots") or {}
     made = [charts.histogram(plots, words), charts.rose(plots, words)]
     if record.error is not None:
@@ -80,6 +84,7 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
         "years": _table(years_table(record, words, numbers)),
         "years_explain": words("years.explain", period=last_period(record, words, numbers) or ""),
         "benches": _benches(record, words, numbers),
+        "assessed": _table(None if judged is None else judged.table),
         "sites": cards,
         "site_heads": list(sites.heads) if sites else [],
         "site_rows": _table(sites)["rows"] if sites else [],  # type: ignore[index]
@@ -120,6 +125,8 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
             "zones_explain": words("zones.explain"),
             "years": words("page.years"),
             "benches": words("page.benches"),
+            "assessed": words("page.assessed"),
+            "assessed_explain": words("assessed.explain"),
             "sites": words("page.sites"),
             "sites_explain": words("sites.explain"),
             "dismissed": words("page.dismissed"),
@@ -275,6 +282,10 @@ def _maps(run: RunFolder, words: Words, numbers: Numbers, drawings: Drawings) ->
                 }
             )
         width, height = view.size
+        signs = [
+            [drawings.add(f"sign-{k}-{n}.svg", sign), meaning]
+            for n, (sign, meaning) in enumerate(furniture.legend(shown_on(run, look), words))
+        ]
         found.append(
             {
                 "width": width,
@@ -282,6 +293,7 @@ def _maps(run: RunFolder, words: Words, numbers: Numbers, drawings: Drawings) ->
                 "drawing": drawings.add(f"map-{k}.svg", drawn),
                 "pictures": placed,
                 "caption": caption,
+                "signs": signs,
                 "legend": [list(row) for row in content.legend_rows(legend, words, numbers)]
                 if legend
                 else [],

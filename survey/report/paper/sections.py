@@ -13,7 +13,7 @@ from survey.report.folder import RunFolder
 from survey.report.numbers import Numbers
 from survey.report.options import SCALES, SHEETS_MM, ReportOptions
 from survey.report.paper import furniture
-from survey.report.paper.plans import crs_name, provenance
+from survey.report.paper.plans import crs_name, provenance, rule_of
 from survey.report.paper.typeset import Drawings, typeset
 from survey.report.words import Words
 
@@ -70,7 +70,7 @@ def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> byt
         "column": column,
         "text_pt": sheets.TEXT_PT[sheet],
         "heading": heading,
-        "rule": words("plan.sections_rule"),
+        "rule": rule_of(run, "plan.sections_rule", words),
         "facts": facts,
         "sheets": pages,
         "keymap": drawings.add("key.svg", _key_map(run, column - 6.0, words, numbers)),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from survey.record_assess import Assessment
 from survey.report import content
+from survey.report.assessed import sheet_names
 from survey.report.colours import VERDICT
 from survey.report.numbers import Numbers
 from survey.report.paper.typeset import Drawings, typeset
@@ -26,17 +26,10 @@ _DASH = "–"
 
 def sheets(run: RunFolder, options: ReportOptions) -> list[tuple[str, bytes]]:
     """(file name, PDF) of every assessment of a run, in the record's order."""
-    out: list[tuple[str, bytes]] = []
-    used: set[str] = set()
-    for data in run.record.assessments:
-        a = Assessment.model_validate(data)
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", a.id).strip("-.") or "site"
-        name, k = f"sheet-{stem}.pdf", 2
-        while name in used:
-            name, k = f"sheet-{stem}-{k}.pdf", k + 1
-        used.add(name)
-        out.append((name, sheet_pdf(run, a, options)))
-    return out
+    return [
+        (name, sheet_pdf(run, Assessment.model_validate(data), options))
+        for name, data in zip(sheet_names(run.record), run.record.assessments, strict=True)
+    ]
 
 
 def sheet_pdf(run: RunFolder, a: Assessment, options: ReportOptions) -> bytes:
@@ -62,7 +55,7 @@ def sheet_pdf(run: RunFolder, a: Assessment, options: ReportOptions) -> bytes:
     after_caption = words("photo.after", date=numbers.date(a.survey_date))
     location_key = "map.location" if run.lease is not None else "map.location_plain"
     plan_key = "map.plan" if a.kind == "pit" else "map.plan_stock"
-    regime = _regime(run)
+    regime = run.regime
     data: dict[str, Any] = {
         "title": words(f"title.{a.kind}"),
         "rule": words("title.rule") if regime == "rajasthan" else words("title.plain"),
@@ -101,7 +94,7 @@ def sheet_pdf(run: RunFolder, a: Assessment, options: ReportOptions) -> bytes:
         "corners": say.corners(),
         "sections": [s for s in sections if s is not None],
         "oblique": None if oblique is None else _png(run, oblique, kept),
-        "oblique_caption": words("oblique", times=f"{_times(oblique):g}") if oblique is not None else "",
+        "oblique_caption": _oblique_caption(oblique, words),
         "photos": photos,
         "no_photo": words("photo.none") if len(photos) == 1 and photos[0][1] == after_caption else "",
         "worth": say.worth(),
@@ -145,12 +138,11 @@ def _role(role: str, words: SheetWords) -> str:
     return own if own != role else words.report.named("role", role)
 
 
-def _regime(run: RunFolder) -> str | None:
-    head = run.record.job.get("job")
-    asked = head.get("regime") if isinstance(head, dict) else None
-    if asked is None and str(run.record.mine.get("state") or "").casefold() == "rajasthan":
-        return "rajasthan"
-    return asked
+def _oblique_caption(picture: Picture | None, words: SheetWords) -> str:
+    if picture is None:
+        return ""
+    times = _times(picture)
+    return words("oblique_true") if times == 1 else words("oblique", times=f"{times:g}")
 
 
 def _times(picture: Picture | None) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 from survey.errors import OutputError
 from survey.law.finding import severity
 from survey.record import Finding, Record
+from survey.report import content
 from survey.report.content import quantity
 from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions
@@ -115,7 +116,7 @@ def row_of(finding: Finding, numbers: Numbers) -> dict[str, Any]:
         "sentence": numbers.said(finding.sentence),
         "observed": _shown(finding.observed, finding.unit, numbers),
         "required": _shown(finding.limit, finding.unit, numbers),
-        "message": numbers.said(finding.message),
+        "message": content.capital(numbers.said(finding.message)),
         "mend": numbers.said(finding.mend),
     }
 
@@ -250,7 +251,7 @@ def _common(record: Record, numbers: Numbers) -> dict[str, Any]:
         "headline": headline(record, words),
         "facts": [list(row) for row in facts(record, words)],
         "duties": duties(record, numbers),
-        "notes": [numbers.said(n.message) for n in record.notes if n.severity != "info"],
+        "notes": [content.capital(numbers.said(n.message)) for n in record.notes if n.severity != "info"],
         "sources": [list(row) for row in _sources(record, words)],
         "grades": [list(row) for row in _grades(words)],
         "words": {key: words(f"submission.{key}") for key in _LABELS},

@@ -15,6 +15,8 @@ LANGUAGES: tuple[Language, ...] = ("en", "hi")
 @lru_cache(maxsize=1)
 def _table() -> dict[str, list[str]]:
     text = (files("survey.report.words") / "words.toml").read_text(encoding="utf-8")
+    # "95" and "%" stay on one line.
+    text = text.replace(" %", "\u202f%")
     return {key: value for section in tomllib.loads(text).values() for key, value in section.items()}
 
 
