@@ -201,8 +201,9 @@ def _less(larger: Weights, smaller: Weights) -> Weights:
     """A difference of weights, never below zero: nested outlines may differ by one unit of rounding."""
     if isinstance(larger, int) and isinstance(smaller, int):
         return max(larger - smaller, 0)
-    a = np.asarray(larger, np.int32)
-    return np.maximum(a - np.asarray(smaller, np.int32), 0).astype(np.uint16)
+    a = np.asarray(larger, np.uint16)
+    # Never below zero in sixteen bits either: this is asked for every tile that an outline crosses.
+    return np.asarray(a - np.minimum(a, np.asarray(smaller, np.uint16)), np.uint16)
 
 
 def _most(outer: Weights, inner: Weights) -> Weights:

@@ -47,15 +47,26 @@ def blank(band: Grid, block: int) -> CoarseSums:
 
 
 def gather_chunk(
-    sums: CoarseSums, grains: NDArray[np.int32], before: NDArray[np.float32], row0: int, col0: int
+    sums: CoarseSums,
+    grains: NDArray[np.int32],
+    before: NDArray[np.float32],
+    row0: int,
+    col0: int,
+    left: int = 0,
+    width: int | None = None,
 ) -> None:
-    """Add a chunk whose cell (0, 0) is the absolute cell (row0, col0)."""
-    _add(grains, before, row0, col0, sums.block, sums.row0, sums.col0, sums.rise, sums.before, sums.count)
+    """Add a chunk whose cell (0, ``left``) is the absolute cell (row0, col0), and which is ``width`` wide.
+
+    ``grains`` and ``before`` lie whole in memory.
+    """
+    cols = grains.shape[1] - left if width is None else width
+    own = sums.rise, sums.before, sums.count
+    _add(grains, before, row0, col0, left, cols, sums.block, sums.row0, sums.col0, *own)
 
 
 @kernel
-def _add(grains, before, row0, col0, block, block_row0, block_col0, rise, height, count):  # type: ignore[no-untyped-def]
-    rows, cols = grains.shape
+def _add(grains, before, row0, col0, left, cols, block, block_row0, block_col0, rise, height, count):  # type: ignore[no-untyped-def]
+    rows = grains.shape[0]
     up, level = np.zeros(cols, np.int64), np.zeros(cols, np.int64)
     known = np.zeros(cols, np.int32)
     i = 0
@@ -66,7 +77,7 @@ def _add(grains, before, row0, col0, block, block_row0, block_col0, rise, height
         level[:] = 0
         known[:] = 0
         for k in range(i, end):
-            _row(grains[k], before[k], up, level, known)
+            _row(grains[k][left : left + cols], before[k][left : left + cols], up, level, known)
         j = 0
         while j < cols:
             block_col = (col0 + j) // block
@@ -113,9 +124,8 @@ def means(
         rise[at] += p.rise
         before[at] += p.before
         count[at] += p.count
-    with np.errstate(divide="ignore", invalid="ignore"):
-        dh = np.where(count > 0, rise / count / 65536, np.nan)
-        z = np.where(count > 0, before / count / 65536, np.nan)
+    earlier, later, change = (np.empty((rows, cols), np.float32) for _ in range(3))
+    _divide(rise, before, count, earlier, later, change)
     grid = Grid(
         job.crs_wkt,
         job.west + col0 * block * job.cell_east,
@@ -125,4 +135,18 @@ def means(
         rows,
         cols,
     )
-    return grid, z.astype(np.float32), (z + dh).astype(np.float32), dh.astype(np.float32)
+    return grid, earlier, later, change
+
+
+@kernel
+def _divide(rise, before, count, earlier, later, change):  # type: ignore[no-untyped-def]
+    """Three means from three sums, without the temporaries that would be larger than all of them."""
+    for i in range(count.shape[0]):
+        for j in range(count.shape[1]):
+            n = count[i, j]
+            if n > 0:
+                dh = rise[i, j] / n / 65536.0
+                z = before[i, j] / n / 65536.0
+                earlier[i, j], later[i, j], change[i, j] = z, z + dh, dh
+            else:
+                earlier[i, j], later[i, j], change[i, j] = np.nan, np.nan, np.nan

@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,14 +220,21 @@ def grown(piece: Grid, job: Grid, halo: int) -> Grid:
 
 
 class _Memory:
-    """Earlier heights, rise, verdict and smoothed rise of a tile, whole in memory.
+    """Earlier heights, rise, verdict and smoothed rise of a tile and what is needed around it.
 
-    Kernels are compiled for rows that lie whole in memory, and run several cells at a time on nothing else.
+    What is added up of them later is handed over as windows: copies of them cost as much as a kernel.
     """
 
     def __init__(self, room: int) -> None:
         self.held, self.grains = np.empty(room, np.float32), np.empty(room, np.int32)
         self.mask, self.smooth = np.empty(room, np.int8), np.empty(room, np.float32)
+        self._verdict = np.empty(room, np.int8)
+
+    def verdict(self, window: NDArray[np.int8]) -> NDArray[np.int8]:
+        """A copy without gaps: runs are looked for eight cells at a time."""
+        own = self._verdict[: window.size].reshape(window.shape)
+        own[...] = window
+        return own
 
     def of(
         self, shape: tuple[int, int]
@@ -264,7 +271,7 @@ def sweep_band(
     polynomial = plan.correction.polynomial(plan.job)
     # Kept from tile to tile: the pages of fresh memory cost more than the arithmetic done on them.
     room = most * min(TILE_COLS + 2 * halo, wide.width)
-    memory = _Memory(room), _Memory(room)
+    memory = _Memory(room)
     totals: LayerTotals | None = None
     settling = Settling(plan.job, band)
     coarse = blank(band, plan.coarse_block) if plan.coarse_block else None
@@ -280,8 +287,7 @@ def sweep_band(
         # constant on them, which costs nothing.
         for tile in tiles(chunk, TILE_COLS):
             piece = grown(tile, plan.job, halo)
-            held, grains, mask, smooth = memory[0].of(piece.shape)
-            around: tuple[NDArray[Any], ...] = held, grains, mask, smooth
+            held, grains, mask, smooth = memory.of(piece.shape)
             held[...] = a[:, piece.col0 - first.col0 : piece.col0 - first.col0 + piece.width]
             rise(piece, held, b, b_row0, second.col0, plan.mapping, polynomial, grains)
             change_mask(grains, held, plan.job.cell_east, plan.job.cell_north, plan.thresholds, mask, smooth)
@@ -289,18 +295,19 @@ def sweep_band(
                 slice(tile.row0 - piece.row0, tile.row0 - piece.row0 + tile.height),
                 slice(tile.col0 - piece.col0, tile.col0 - piece.col0 + tile.width),
             )
-            held, grains, mask, smooth = memory[1].of(tile.shape)
-            own: tuple[NDArray[Any], ...] = held, grains, mask, smooth
-            for target, source in zip(own, around, strict=True):
-                target[...] = source[core]
+            if coarse is not None:
+                gather_chunk(
+                    coarse, grains[core[0]], held[core[0]], tile.row0, tile.col0, core[1].start, tile.width
+                )
+            whole, cells = _whole(grains[core[0]], core[1].start, tile.width)
+            held, grains, smooth = held[core], grains[core], smooth[core]
+            mask = memory.verdict(mask[core])
             weights = plan.layers.weights(tile)
-            here = _totals(grains, held, weights, plan.first_ranged)
+            here = _totals(int(whole), int(cells), grains, held, weights, plan.first_ranged)
             totals = here if totals is None else totals + here
             settling.add(tile_parts(plan, tile, grains, mask, smooth, held, weights))
-            if coarse is not None:
-                gather_chunk(coarse, grains, held, tile.row0, tile.col0)
             if sink is not None:
-                sink(tile, grains)
+                sink(tile, np.ascontiguousarray(grains))
         settling.row_done(chunk.row0 + chunk.height)
         if advance is not None:
             advance(chunk.height * chunk.width)
@@ -309,9 +316,14 @@ def sweep_band(
 
 
 def _totals(
-    grains: NDArray[np.int32], before: NDArray[np.float32], weights: tuple[Weights, ...], first_ranged: int
+    whole: int,
+    cells: int,
+    grains: NDArray[np.int32],
+    before: NDArray[np.float32],
+    weights: tuple[Weights, ...],
+    first_ranged: int,
 ) -> LayerTotals:
-    whole, cells = (int(n) for n in _whole(grains))
+    """``whole``, ``cells``: Σ grains of the tile, and its measured cells."""
     sums: list[int] = []
     measured: list[int] = []
     low: list[float] = []
@@ -333,11 +345,12 @@ def _totals(
 
 
 @kernel
-def _whole(grains):  # type: ignore[no-untyped-def]
+def _whole(grains, left, width):  # type: ignore[no-untyped-def]
+    """Σ grains and measured cells of ``width`` columns from ``left`` on; ``grains`` lies whole in memory."""
     total = np.int64(0)
     cells = np.int64(0)
     for i in range(grains.shape[0]):
-        q = grains[i]
+        q = grains[i][left : left + width]
         for j in range(q.size):
             ok = q[j] != -2147483648
             total += q[j] if ok else 0
