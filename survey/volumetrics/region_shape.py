@@ -28,6 +28,9 @@ class Scale:
     smooth_slope_m: float
     random_m: float
     radius: int
+    after_cells: int = 1
+    """Cells of the window in one of the later survey's own, rounded up: it may be coarser than the earlier
+    one, and between its cells it was interpolated."""
 
 
 @dataclass(frozen=True)
@@ -185,11 +188,10 @@ def shape_of(
     floor = max(scale.random_m * 0.5, 1e-4)
     out_high, out_low = (max(_rough(z, known, ring, scale.radius), floor) for z in (high, low))
 
+    steps_of = (scale.after_cells, 1) if sign > 0 else (1, scale.after_cells)
     grain = {
-        name: math.log(
-            max(_grain(z, known, inside), 1e-5) / max(_grain(z, known, ring), 0.1 * scale.random_m, 1e-4)
-        )
-        for name, z in (("high", high), ("low", low))
+        name: _lacking(_grain(z, known, inside, k), _grain(z, known, ring, k), scale.random_m)
+        for name, z, k in zip(("high", "low"), (high, low), steps_of, strict=True)
     }
 
     along = (inside & (depth <= max(1.0, 2 * cell))) | (outside & (away <= max(0.5, 1.01 * cell)))
@@ -284,20 +286,33 @@ def _rough(z: Floats, known: NDArray[np.bool_], where: NDArray[np.bool_], radius
     return 1.4826 * float(np.median(chosen)) if chosen.size else math.nan
 
 
-def _grain(z: Floats, known: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
+def _grain(z: Floats, known: NDArray[np.bool_], where: NDArray[np.bool_], step: int) -> float | None:
     """σ of one cell from third differences, which vanish on anything guessed by planes, parabolas or splines.
 
-    Of independent cells with σ the third difference has σ·√20.
+    Of independent cells with σ the third difference has σ·√20. They are taken over ``step`` cells, no less
+    than one of the survey's own: between its own cells a coarser survey is a line, and would look guessed
+    everywhere. None: no four cells in a row.
     """
     found = []
-    for a, ok, w in ((z, known, where), (z.T, known.T, where.T)):
-        if a.shape[0] < 4:
+    for a, w in ((z, known & where), (z.T, (known & where).T)):
+        n = a.shape[0] - 3 * step
+        if n < 1:
             continue
-        third = np.abs(a[3:] - 3 * a[2:-1] + 3 * a[1:-2] - a[:-3])
-        good = ok[3:] & ok[2:-1] & ok[1:-2] & ok[:-3] & w[3:] & w[2:-1] & w[1:-2] & w[:-3]
-        found.append(third[good])
+        q = [slice(k * step, k * step + n) for k in range(4)]
+        third = np.abs(a[q[3]] - 3 * a[q[2]] + 3 * a[q[1]] - a[q[0]])
+        found.append(third[w[q[3]] & w[q[2]] & w[q[1]] & w[q[0]]])
     joined = np.concatenate(found) if found else np.empty(0)
-    return 1.4826 * float(np.median(joined)) / math.sqrt(20.0) if joined.size else 0.0
+    return 1.4826 * float(np.median(joined)) / math.sqrt(20.0) if joined.size else None
+
+
+def _lacking(inside_m: float | None, around_m: float | None, random_m: float) -> float:
+    """ln of the grain inside over that around; 0, which says nothing, where either cannot be seen.
+
+    Heights in whole decimetres, or smoothed throughout, have no grain anywhere.
+    """
+    if inside_m is None or around_m is None or around_m < max(0.1 * random_m, 1e-4):
+        return 0.0
+    return math.log(max(inside_m, 1e-5) / around_m)
 
 
 def _slope(z: Floats, known: NDArray[np.bool_], cell_m: tuple[float, float]) -> Floats:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from importlib.resources import files
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.interpolate import RegularGridInterpolator
 
 from survey.imagery.region_colour import NOTHING
 from survey.volumetrics import telling
@@ -95,6 +97,40 @@ def test_a_guess_has_no_grain() -> None:
     s = shape_of(GROUND, rise, inside, (CELL, CELL), SCALE)
     assert s.grain_high < -2
     assert abs(s.grain_low) < 0.7
+
+
+@pytest.mark.parametrize("coarser", [2, 3, 4])
+@pytest.mark.parametrize("way", [-1, 1])
+def test_ground_between_the_cells_of_a_coarser_survey_is_no_guess(coarser: int, way: int) -> None:
+    """Linear between its cells, the later survey has hardly a third difference anywhere; nor has its pit."""
+    n = N // coarser
+    at = (np.arange(n) + 0.5) * coarser - 0.5
+    east, south = np.meshgrid((at - N / 2) * CELL, (at - N / 2) * CELL)
+    rough = np.random.default_rng(4).normal(0, 0.02, (n, n))
+    depth = way * np.clip((12 - np.hypot(east, south)) * 1.5, 0, 4)
+    between = RegularGridInterpolator((at, at), 300 + 0.03 * east + rough + depth, bounds_error=False)
+    r, c = np.mgrid[0:N, 0:N]
+    after = between((r, c))
+    inside = R < 12
+    s = shape_of(GROUND, after - GROUND, inside, (CELL, CELL), replace(SCALE, after_cells=coarser))
+    # More than around, if anything: the faces bend from cell to cell.
+    assert s.grain_high > -0.3
+    assert s.grain_low > -0.3
+
+
+def test_where_no_four_cells_lie_in_a_row_grain_says_nothing() -> None:
+    inside = (np.abs(EAST - SOUTH) < 0.6) & (R < 10)  # a trench across the cells, three of them wide
+    s = shape_of(GROUND, np.where(inside, -2.0, NOISE), inside, (CELL, CELL), SCALE)
+    assert s.grain_high == s.grain_low == 0
+
+
+def test_where_the_ground_around_has_no_grain_either_it_says_nothing() -> None:
+    """Heights in whole decimetres on a plain."""
+    before = np.round(GROUND, 1)
+    inside = R < 8
+    rise = np.where(inside, np.round(300.4 + 0.01 * EAST**2, 1) - before, 0.0)
+    s = shape_of(before, rise, inside, (CELL, CELL), SCALE)
+    assert s.grain_high == s.grain_low == 0
 
 
 def test_crowns_are_rough() -> None:

@@ -35,9 +35,13 @@ class Evidence:
 
 def scale_of_noise(m: Measurement) -> Scale:
     smooth = float(m.settings["smooth_sigma_m"])
+    coarser = max(m.after.grid.cell_east / m.job.cell_east, m.after.grid.cell_north / m.job.cell_north)
+    cells = max(1, math.ceil(coarser - 1e-3))
     if m.noise is None:
-        return Scale(smooth, 0.0, smooth, m.thresholds.radius)
-    return Scale(smooth, m.noise.smooth_slope_m, max(m.noise.random_m, 1e-4), m.thresholds.radius)
+        return Scale(smooth, 0.0, smooth, m.thresholds.radius, cells)
+    return Scale(
+        smooth, m.noise.smooth_slope_m, max(m.noise.random_m, 1e-4), m.thresholds.radius, after_cells=cells
+    )
 
 
 def evidence_on(m: Measurement, k: int, before: Ortho | None, after: Ortho | None) -> Evidence:

@@ -24,6 +24,7 @@ from survey.dem.fit import fit_of
 from survey.dem.mapping import map_onto
 from survey.dem.noise import Noise, measure_noise
 from survey.dem.sampling import load, windows
+from survey.dem.steps import spread_in_steps
 from survey.errors import InputRefused
 from survey.grid import Bounds, Grid
 from survey.heap import give_back
@@ -128,6 +129,17 @@ def job_grid(before: Surface, after: Surface) -> Grid:
     return grid
 
 
+def _rounded(before_m: float, after_m: float) -> list[Remark]:
+    said = []
+    if before_m:
+        said.append(
+            f"The earlier survey's heights are rounded to steps of {before_m:g} m: its noise has that."
+        )
+    if after_m:
+        said.append(f"The later survey's heights are rounded to steps of {after_m:g} m: its noise has that.")
+    return [Remark("rounded-heights", text) for text in said]
+
+
 def _bounds_in(grid: Grid, target: Grid) -> Bounds:
     b = grid.bounds
     if grid.crs == target.crs:
@@ -177,6 +189,7 @@ def measure_pair(
             file=after.name,
             mend="Check their extents and nodata.",
         )
+    sample, *steps = spread_in_steps(sample)
     interest = _points_in(zones.reach, job)
     if engine.progress is not None:
         engine.progress.stage("aligning")
@@ -185,6 +198,7 @@ def measure_pair(
     if tie is not None and alignment.trend is not None:
         alignment = with_tie(alignment, *tie)
         notes = [Remark(code, text) for code, text in alignment.notes]
+    notes += _rounded(*steps)
     _refuse_turned(alignment, before, after, job)
     _refuse_absurd(alignment, before, after, job, settings)
     _refuse_misfit(alignment, before, after)

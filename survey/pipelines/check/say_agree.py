@@ -236,6 +236,7 @@ def _aligned(before: Any, after: Any, engine: Engine) -> Alignment:
 
     from survey.dem.align import Wishes, align
     from survey.dem.sampling import load, windows
+    from survey.dem.steps import spread_in_steps
     from survey.errors import InputRefused
     from survey.pipelines.change.pair import job_grid
 
@@ -246,6 +247,7 @@ def _aligned(before: Any, after: Any, engine: Engine) -> Alignment:
     sample = [window for row in rows for window in row]
     if not any(np.isfinite(w.before).any() and np.isfinite(w.after).any() for w in sample):
         raise InputRefused("the surveys have no measured cell in common", file=after.name)
+    sample = spread_in_steps(sample)[0]
     # The whole common ground is of interest: an offset is asked for, no volume.
     b = job.bounds
     east, north = np.meshgrid(np.linspace(b.west, b.east, 9)[1:-1], np.linspace(b.south, b.north, 9)[1:-1])
