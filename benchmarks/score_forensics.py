@@ -265,6 +265,30 @@ def read_off(folder: Path, rng: np.random.Generator, scene: Scene) -> None:
         out.writerows(rows)
 
 
+def in_feet(folder: Path, rng: np.random.Generator, scene: Scene) -> None:
+    import csv
+
+    for year in ("2024", "2025"):
+        for name in (f"{year}/dsm.tif", f"{year}/dtm.tif"):
+            z, profile = read(folder, name)
+            put(folder, name, z / np.float32(0.3048), profile)
+        table_path = folder / year / "gcp.csv"
+        if not table_path.is_file():
+            continue
+        with open(table_path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        with open(table_path, "w", newline="") as file:
+            out = csv.DictWriter(file, rows[0])
+            out.writeheader()
+            out.writerows(row | {"elevation": f"{float(row['elevation']) / 0.3048:.3f}"} for row in rows)
+
+
+def hanging(rng: np.random.Generator, shape: tuple[int, ...], sigma_m: float, cells: float) -> np.ndarray:
+    """Noise that hangs together over so many cells."""
+    field = ndimage.gaussian_filter(rng.normal(size=shape), cells, mode="wrap")
+    return (field * sigma_m / field.std()).astype(np.float32)
+
+
 TAMPERINGS: dict[str, tuple[str, tuple[str, ...], Callable[..., None]]] = {
     # name: (what, the flags that count as a hit, how)
     "resent": ("last year's DEM", ("real.resent",), resend(lambda z, r: z)),
@@ -293,6 +317,13 @@ TAMPERINGS: dict[str, tuple[str, tuple[str, ...], Callable[..., None]]] = {
     "old-ortho": ("last year's orthomosaic, its date put right", ("real.resent_ortho",), old_picture),
     "ortho-beside": ("an orthomosaic 6 to 12 m beside its place", ("files.register",), picture_beside),
     "other-season": ("an orthomosaic after the monsoon", ("real.season",), other_season),
+    "feet": ("all heights of both years in feet, undeclared", ("real.unit",), in_feet),
+    "resent-correlated-2": ("last year's DEM plus noise of 3 cm over 2 cells", ("real.resent",), resend(lambda z, r: z + hanging(r, z.shape, 0.03, 2))),
+    "resent-correlated-6": ("… over 6 cells", ("real.resent",), resend(lambda z, r: z + hanging(r, z.shape, 0.03, 6))),
+    "resent-half-correlated-2": (
+        "… moved by parts of a cell, plus noise of 3 cm over 2 cells", ("real.resent",),
+        resend(lambda z, r: ndimage.shift(z, (0.4, 0.3), order=1, mode="nearest") + hanging(r, z.shape, 0.03, 2)),
+    ),
     "raised": ("1.2 to 4 m off last year's heights", ("files.last_year",), raised),
     "read-off": ("check points read off the DEM", ("real.residuals",), read_off),
 }  # fmt: skip

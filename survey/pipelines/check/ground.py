@@ -23,6 +23,7 @@ from survey.forensics.noise import last_digit
 from survey.forensics.pictures import PictureSquares, picture_squares
 from survey.forensics.resent import PairWindows, find_move, pair_windows, resampled_copy
 from survey.forensics.smooth import Squares, squares
+from survey.forensics.unit import Poured, poured
 from survey.forensics.upsampled import Grain, grain
 from survey.grid import Bounds, Grid
 from survey.imagery.register import Correlations, correlate, nothing
@@ -122,6 +123,7 @@ class Plan:
     earlier_ortho: Ortho | None = None
     step: float | None = None
     thin: int = 1
+    offset_m: float = float("nan")  # rise of the middle of all ground since the earlier survey
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ class TileSeen:
     models: Pair | None
     correlations: Correlations | None
     pictures: PictureSquares | None
+    poured: Poured | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,9 @@ def look_at(task: Task) -> TileSeen:
     pair = None
     if plan.earlier is not None:
         pair = pair_windows(before if before is not None else np.full(z.shape, np.nan), z)
+    new = None
+    if before is not None and np.isfinite(plan.offset_m):
+        new = poured(before, z, plan.offset_m, plan.surface.grid.cell_m)
     keys = None
     if plan.step is not None and not blank:
         keys = run_keys(z, plan.step, row0=piece.row0, col0=piece.col0, thin=plan.thin)
@@ -199,6 +205,7 @@ def look_at(task: Task) -> TileSeen:
         models,
         correlations,
         pictures,
+        new,
     )
 
 
@@ -240,6 +247,8 @@ class Seen:
     dtm_grains: list[Grain]
     sample_noise_m: float
     problem: SurveyError | None = None
+    poured: Poured | None = None
+    median_m: float = float("nan")
 
 
 def look_over(
@@ -294,6 +303,7 @@ def look_over(
         earlier_ortho if authenticity else None,
         step,
         max(1, int(cells / MOST_KEYS)),
+        _rise(beside, windows, samples) if beside is not None else float("nan"),
     )
     deep = [authenticity and k % stride == 0 for k in range(len(pieces))]
     tasks = [Task(k, p, d, plan) for k, (p, d) in enumerate(zip(pieces, deep, strict=True))]
@@ -353,7 +363,15 @@ def _joined(
         grains=[grain(z) for z in texture] if plan.deep else [],
         dtm_grains=[grain(z) for z in dtm_windows if np.isfinite(z).any()],
         sample_noise_m=float(np.median(noise)) if noise else float("nan"),
+        poured=Poured.joined([t.poured for t in seen if t.poured is not None]),
+        median_m=_middle(samples),
     )
+
+
+def _middle(samples: Sequence[Floats]) -> float:
+    known = [z[np.isfinite(z)][::7] for z in samples]
+    joined = np.concatenate(known) if known else np.empty(0)
+    return float(np.median(joined)) if joined.size else float("nan")
 
 
 def _side(kind: Any) -> int:
@@ -449,6 +467,14 @@ def _fit(
     fits = [resampled_copy(best.read(w), surface.read(w)) for w in small]
     echo = measure_echo([(best.read(w), surface.read(w)) for w in windows[:4]])
     return best, moved, fits, echo
+
+
+def _rise(beside: Beside, windows: Sequence[Grid], samples: Sequence[Floats]) -> float:
+    """Middle rise over the sampled windows: most ground of a lease and its surroundings does not change."""
+    found = [(z - beside.read(w))[::4, ::4].ravel() for w, z in zip(windows, samples, strict=True)]
+    rises = np.concatenate(found) if found else np.empty(0)
+    rises = rises[np.isfinite(rises)]
+    return float(np.median(rises)) if rises.size else float("nan")
 
 
 def _agreement(place: Beside, surface: Surface, windows: Sequence[Grid]) -> float:

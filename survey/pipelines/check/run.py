@@ -22,7 +22,7 @@ from survey.pipelines.check.say_duty import decide_duties, say_dates
 from survey.pipelines.check.say_files import say_other_files, say_products
 from survey.pipelines.check.say_ground import say_boundary, say_cover, say_pillars
 from survey.pipelines.check.say_points import read_points, say_points
-from survey.pipelines.check.say_real import say_real
+from survey.pipelines.check.say_real import say_real, say_unit
 from survey.pipelines.record_head import lease_part, record_head
 from survey.pipelines.runs import engine_for, run_folder
 from survey.pipelines.sealing import write_record
@@ -88,10 +88,12 @@ def check(filing: Filing, engine: Engine, on: date | None = None) -> Submission:
     if not c.satellite:
         say_points(c, noise)
         say_datum(c)
-        say_last_year(c, engine)
+        alignment = say_last_year(c, engine)
         if look.seen is not None:
             surface = look.seen.plan.surface
             say_registration(c, look.seen.correlations, surface.grid.cell_m)
+        if look.seen is not None and filing.job.check.authenticity is not False:
+            say_unit(c, look.seen, alignment)
     say_file_dates(c)
     if look.seen is not None and filing.job.check.authenticity is not False and not c.satellite:
         say_real(c, look.seen, look.kind)

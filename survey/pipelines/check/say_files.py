@@ -236,6 +236,9 @@ def say_other_files(c: Context) -> None:
     latest = c.filing.latest.survey
     judged = {latest.dem, latest.dtm} if not c.satellite else set()
     judged.add(latest.ortho)
+    if (c.filing.latest.dsm or c.filing.latest.dtm) is not None and c.row("ibm.dem.dsm") is None:
+        # One model that opens is a DEM, and the duty asks for no more; the other was named all the same.
+        judged -= {latest.dem, latest.dtm}
     for state in c.filing.states.values():
         if state.readable or state.name in judged:
             continue

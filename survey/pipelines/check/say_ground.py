@@ -172,7 +172,11 @@ def say_cover(c: Context, product: str, cover: Coverage | None, problem: str | N
             continue
         share = part.size.value / part.zone_m2
         if not cover.touches_lease:
-            message = f"The {product} does not show any of the lease."
+            message = (
+                f"The {product} does not show any of the lease."
+                if zone == "lease"
+                else f"The {product} does not show any of the lease, so the 100 m around it do not count."
+            )
         elif part.size.value <= _slack(part):
             message = f"The {product} covers the whole {_ZONE[zone]}."
         else:

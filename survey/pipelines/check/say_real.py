@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from survey.forensics.resent import TEST as RESENT
 from survey.forensics.resent import judge_pair, judge_resampled
 from survey.forensics.smooth import SQUARE, Patch, Seen, find_patches, judge_smooth
 from survey.forensics.smooth import TEST as SMOOTH
+from survey.forensics.unit import TEST as UNIT
+from survey.forensics.unit import judge_unit
 from survey.forensics.upsampled import judge_upsampled
 from survey.grid import Grid
 from survey.imagery.register import judge
@@ -23,6 +26,7 @@ from survey.pipelines.check.context import Context
 from survey.pipelines.check.ground import Seen as GroundSeen
 
 if TYPE_CHECKING:
+    from survey.dem.align import Alignment
     from survey.dem.surface import Surface
     from survey.imagery.ortho import Ortho
 
@@ -53,6 +57,20 @@ def say_real(c: Context, seen: GroundSeen, kind: str) -> None:
         c.tests.append(
             {"test": "share of the ground tested", "subject": kind, "share": round(seen.deep_share, 4)}
         )
+
+
+def say_unit(c: Context, seen: GroundSeen, alignment: Alignment | None) -> None:
+    """Whether heights could be feet; nothing is said where nothing shows it: the list of tests says why."""
+    off = 0.0
+    if alignment is not None:
+        terms = {t.name: t for t in alignment.terms}
+        known = [terms[n].value for n in ("east", "north") if n in terms and np.isfinite(terms[n].value)]
+        off = math.hypot(*known) if len(known) == 2 else 0.0
+    outcome = judge_unit(seen.poured, off_m=off, median_m=seen.median_m, state=c.filing.job.mine.state)
+    if outcome.no_power is None:
+        c.outcome(outcome, "unit of height")
+    else:
+        c.tests.append({"test": UNIT, "subject": "unit of height", "flags": 0, "no_power": outcome.no_power})
 
 
 def _hash(c: Context, name: str | None) -> str | None:
