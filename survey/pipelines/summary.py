@@ -24,10 +24,12 @@ def summary(record: Record, out: Path) -> str:
     if record.findings:
         verdicts: dict[str, int] = {}
         for finding in record.findings:
-            verdicts[finding.verdict] = verdicts.get(finding.verdict, 0) + 1
+            raised = finding.verdict == "exempt, for review" and "flag" in finding.evidence
+            verdict = "flag" if raised else finding.verdict
+            verdicts[verdict] = verdicts.get(verdict, 0) + 1
         lines += [
             "",
-            "Findings: " + ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())),
+            "Findings: " + ", ".join(_counted(verdict, n) for verdict, n in sorted(verdicts.items())),
         ]
         lines += [f"  {f.citation}: {f.message}" for f in record.findings if f.verdict == "breaches"]
     if record.assessments:
@@ -47,6 +49,13 @@ def summary(record: Record, out: Path) -> str:
     report = folder / "report.html"
     lines += ["", f"Results: {report if report.is_file() else folder}"]
     return "\n".join(lines)
+
+
+def _counted(verdict: str, n: int) -> str:
+    """Grammar for what a person counts: 1 breach, 2 flags; other verdicts are words of the record."""
+    nouns = {"breaches": ("breach", "breaches"), "flag": ("flag", "flags")}
+    one, many = nouns.get(verdict, (verdict, verdict))
+    return f"{n} {one if n == 1 else many}"
 
 
 def _id(record: Record) -> object:

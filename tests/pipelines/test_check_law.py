@@ -76,6 +76,9 @@ def test_a_missing_file_is_a_finding(lone, name, broken):
     else:
         # The terrain model is an elevation model too.
         assert checked["rajasthan.28.dd.dem"].verdict == "complies"
+        # It was named all the same, and what is named and missing never passes in silence.
+        assert checked.flags == {"files.readable": "moderate"}
+        assert checked["files.readable"].observed == "missing"
 
 
 def test_no_elevation_model_at_all(lone):

@@ -149,6 +149,7 @@ def render(rows: Sequence[Row], out: Path, title: str) -> str:
     return template.render(
         title=title,
         rows=shown,
+        volumes=any(r.cut_m3 is not None or r.sites_outside for r in rows),
         counts={
             "jobs": len(rows),
             "done": sum(r.finished for r in rows),
