@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from survey.dem.decode import Stored
 from survey.dem.lay import Lay, lay_on
@@ -27,6 +28,7 @@ from survey.rasters.describe import RasterDescription, open_raster
 from survey.rasters.georef import Affine6, Placement, place
 from survey.rasters.handles import Pin
 from survey.rasters.limits import DEFAULT_LIMITS, RasterLimits
+from survey.rasters.unpack import TILE, unpacked
 from survey.remark import Remark
 
 LAID_BLOCK = 1024
@@ -40,6 +42,7 @@ def open_surface(
     name: str | None = None,
     limits: RasterLimits = DEFAULT_LIMITS,
     interpolate: bool = True,
+    scratch: Path | None = None,
 ) -> Surface:
     """Look at a DEM, judge it, and describe how to read it.
 
@@ -54,6 +57,9 @@ def open_surface(
     interpolate:
         Lay rotated files, files in degrees and files in projections whose areas are wrong onto metric,
         north-up cells (and say so in the notes). False refuses them.
+    scratch:
+        A folder that lasts as long as the surface: what would be decoded again and again for each window read
+        (a file packed into one strip) is decoded once into it.
 
     Raises
     ------
@@ -68,8 +74,10 @@ def open_surface(
     described = raster.bands[band - 1]
     if not abs(described.scale) > 0:
         raise InputRefused("declares a scale of zero for its heights", file=raster.name)
+    pin = None if scratch is None else unpacked(raster, scratch)
+    rows, cols = raster.block if pin is None else (TILE, TILE)
     stored = Stored(
-        pin=raster.pin,
+        pin=pin or raster.pin,
         rows=raster.height,
         cols=raster.width,
         dtype=described.dtype,
@@ -107,7 +115,6 @@ def open_surface(
     notes += refuse_pictures(stored, samples, grid.cell_m)
     notes += refuse_implausible(stored, samples, grid, unit_said=unit.source != "assumed")
     notes += remark_on_precision(stored, raster)
-    rows, cols = raster.block
     return Surface(
         grid=grid,
         stored=stored,

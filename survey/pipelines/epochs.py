@@ -54,9 +54,11 @@ def which_surface(job: Job) -> tuple[str, tuple[Remark, ...]]:
 
 
 def open_epochs(
-    job: Job, inputs: Inputs, *, surface: str | None = None
+    job: Job, inputs: Inputs, *, surface: str | None = None, unpack: bool = False
 ) -> tuple[list[Opened], tuple[Remark, ...]]:
     """Open every survey that has a surface.
+
+    ``unpack``: surfaces that would be decoded again and again are decoded once, into a file of this machine.
 
     Raises
     ------
@@ -71,7 +73,13 @@ def open_epochs(
     for survey in job.measured:
         name = survey.dtm if kind == "dtm" and survey.dtm else survey.dem or survey.dtm
         assert name is not None
-        opened = open_surface(inputs.path(name), crs=survey.crs, height_unit=survey.height_unit, name=name)
+        opened = open_surface(
+            inputs.path(name),
+            crs=survey.crs,
+            height_unit=survey.height_unit,
+            name=name,
+            scratch=inputs.scratch() if unpack else None,
+        )
         inputs.describe_surface(name, opened)
         reference, more = settle(survey.height, opened.heights, file=name)
         ortho = None

@@ -42,6 +42,7 @@ class Inputs:
     """Files beside each file that say something of it, by the names under which they were hashed."""
     _paths: dict[str, Path] = field(default_factory=dict)
     _folders: list[Path] = field(default_factory=list)
+    _scratch: Path | None = field(default=None, repr=False)
     _hashes: dict[str, str] = field(default_factory=dict)
     _hashing: Hashing | None = field(default=None, repr=False)
     _ours: dict[str, Path] = field(default_factory=dict, repr=False)
@@ -98,8 +99,21 @@ class Inputs:
         self._hashes[name] = found.sha256
         return found.path
 
+    def scratch(self) -> Path | None:
+        """A folder of this machine for what is worked out of the inputs; it goes with :meth:`close`.
+
+        None where there is no room for one: nothing depends on it but speed.
+        """
+        if self._scratch is None:
+            try:
+                self._scratch = Path(tempfile.mkdtemp(prefix="survey-unpacked-"))
+            except OSError:
+                return None
+            self._folders.append(self._scratch)
+        return self._scratch
+
     def close(self) -> None:
-        """Remove what was fetched, and stop hashing."""
+        """Remove what was fetched or unpacked, and stop hashing."""
         hashing, self._hashing = self._hashing, None
         if hashing is not None:
             hashing.close()
