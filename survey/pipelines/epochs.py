@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from survey.errors import InputRefused
@@ -54,11 +55,12 @@ def which_surface(job: Job) -> tuple[str, tuple[Remark, ...]]:
 
 
 def open_epochs(
-    job: Job, inputs: Inputs, *, surface: str | None = None, unpack: bool = False
+    job: Job, inputs: Inputs, *, surface: str | None = None, unpack: bool = False, threads: int = 1
 ) -> tuple[list[Opened], tuple[Remark, ...]]:
     """Open every survey that has a surface.
 
     ``unpack``: surfaces that would be decoded again and again are decoded once, into a file of this machine.
+    ``threads``: how many are opened at once.
 
     Raises
     ------
@@ -69,17 +71,25 @@ def open_epochs(
     from survey.imagery.ortho import open_ortho
 
     kind, notes = (surface, ()) if surface else which_surface(job)
+    files = [(s, s.dtm if kind == "dtm" and s.dtm else s.dem or s.dtm or "") for s in job.measured]
+    scratch = inputs.scratch() if unpack else None
     out = []
-    for survey in job.measured:
-        name = survey.dtm if kind == "dtm" and survey.dtm else survey.dem or survey.dtm
-        assert name is not None
-        opened = open_surface(
-            inputs.path(name),
-            crs=survey.crs,
-            height_unit=survey.height_unit,
-            name=name,
-            scratch=inputs.scratch() if unpack else None,
-        )
+    # Surveys know nothing of each other, and their first blocks are decoded outside the interpreter's lock.
+    with ThreadPoolExecutor(max(1, min(threads, len(files)))) as pool:
+        opening = [
+            pool.submit(
+                open_surface,
+                inputs.path(name),
+                crs=survey.crs,
+                height_unit=survey.height_unit,
+                name=name,
+                scratch=scratch,
+            )
+            for survey, name in files
+        ]
+        wait(opening)
+    for (survey, name), surface_of in zip(files, opening, strict=True):
+        opened = surface_of.result()
         inputs.describe_surface(name, opened)
         reference, more = settle(survey.height, opened.heights, file=name)
         ortho = None

@@ -11,6 +11,7 @@ import os
 import shutil
 import struct
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -29,6 +30,9 @@ LEAST_BLOCK_BYTES = 1 << 24
 """Smaller blocks are cheap enough to decode for each window that needs them."""
 FREE_SHARE = 0.25
 """Of the room that is left on the disk, no more is taken than this."""
+
+_one_at_a_time = threading.Lock()
+"""A block may hold a quarter of a gigabyte."""
 
 _FORMATS = {"u": 1, "i": 2, "f": 3}
 _TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
@@ -54,7 +58,11 @@ def unpacked(raster: RasterDescription, folder: Path) -> Pin | None:
             return None
         handle, name = tempfile.mkstemp(suffix=".tif", dir=folder)
         target = Path(name)
-        with os.fdopen(handle, "wb") as out, open_dataset(raster.path, raster.driver) as file:
+        with (
+            _one_at_a_time,
+            os.fdopen(handle, "wb") as out,
+            open_dataset(raster.path, raster.driver) as file,
+        ):
             _write(file, out)
         pin = Pin.of(target, "GTiff", raster.name)
     except (OSError, RasterioError, CPLE_BaseError):

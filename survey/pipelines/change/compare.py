@@ -93,7 +93,7 @@ def compare(
 def _compare(
     job: Job, inputs: Inputs, engine: Engine, change_parts: Path | None, tile: int | None
 ) -> Comparison:
-    epochs, notes = open_epochs(job, inputs, unpack=engine.local)
+    epochs, notes = open_epochs(job, inputs, unpack=engine.local, threads=engine.threads)
     if len(epochs) < 2:
         raise InputRefused("two surveys with a surface are needed to compare them")
     remarks = [*notes]
