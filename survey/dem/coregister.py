@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from survey.dem.robust import shorth, tukey
 from survey.dem.sampling import SLOPE_REACH_M, Points, Resampler
+from survey.jit import kernel
 
 STEP_M = 1e-5
 """Converged when a step moves the surface by less than this."""
@@ -183,16 +184,17 @@ def refine_shift(
     # The slope of the *later* ground is what moving it changes; the earlier ground's slope is the instrument.
     # Their noises are independent, so rough texture cannot pass for relief and make the shift look certain.
     regressor = -_slopes(resampler, shift, index)
+    chosen = columns[index]
     for _ in range(MOST_STEPS):
         r = resampler.at(shift[0], shift[1], index) - before
         ok = np.isfinite(r) & np.isfinite(regressor).all(axis=1)
         weight = ok.astype(np.float64)
         r = np.where(ok, r, 0.0)
-        inner = _less_nuisance(r[:, None], columns[index], weight, part, parts)[:, 0]
+        inner = _less_nuisance(r[:, None], chosen, weight, part, parts)[:, 0]
         sigma = shorth(inner[ok], 0.5)[1]
         weight *= tukey(inner, max(4.685 * sigma, 1e-6))
         everything = np.concatenate([r[:, None], instrument, np.where(ok[:, None], regressor, 0.0)], axis=1)
-        cleaned = _less_nuisance(everything, columns[index], weight, part, parts)
+        cleaned = _less_nuisance(everything, chosen, weight, part, parts)
         y, z, x = cleaned[:, 0], cleaned[:, 1:3], cleaned[:, 3:]
         normal = (z * weight[:, None]).T @ x
         own = (z * weight[:, None]).T @ z
@@ -257,17 +259,21 @@ def _slopes(
     return np.stack([east, north], axis=1) / (2 * d)
 
 
-def _within(
-    x: NDArray[np.float64], weight: NDArray[np.float64], member: NDArray[np.int64], count: int
-) -> NDArray[np.float64]:
-    """Columns of ``x`` less their blocks' means."""
-    return x - np.stack([_block_mean(x[:, k], weight, member, count) for k in range(x.shape[1])], axis=1)
-
-
-def _block_mean(
-    x: NDArray[np.float64], weight: NDArray[np.float64], member: NDArray[np.int64], count: int
-) -> NDArray[np.float64]:
-    total = np.bincount(member, weights=x * weight, minlength=count)
-    size = np.bincount(member, weights=weight, minlength=count)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(size > 0, total / size, 0.0)[member]
+@kernel
+def _within(x, weight, member, count):  # type: ignore[no-untyped-def]
+    """Columns of ``x`` less their blocks' weighted means; added up in the order of the rows."""
+    rows, cols = x.shape
+    mean = np.zeros((count, cols))
+    size = np.zeros(count)
+    for i in range(rows):
+        size[member[i]] += weight[i]
+        for k in range(cols):
+            mean[member[i], k] += x[i, k] * weight[i]
+    for m in range(count):
+        for k in range(cols):
+            mean[m, k] = mean[m, k] / size[m] if size[m] > 0 else 0.0
+    out = np.empty_like(x)
+    for i in range(rows):
+        for k in range(cols):
+            out[i, k] = x[i, k] - mean[member[i], k]
+    return out
