@@ -67,8 +67,8 @@ def lease() -> Lease:
     return Lease(shapely.box(500_010, 2_899_800, 500_100, 2_899_990), GRID.crs_wkt)
 
 
-def found(tile: int | None = None) -> Existing:
-    surface = ground()
+def found(tile: int | None = None, surface: Held | None = None) -> Existing:
+    surface = surface or ground()
     opened: Any = SimpleNamespace(
         surface=surface, ortho=None, bare_ground="dsm", survey=SimpleNamespace(date=date(2025, 4, 1))
     )
@@ -153,3 +153,17 @@ def test_working_grid_covers_the_survey() -> None:
     assert working.bounds.east >= fine.bounds.east
     assert working.bounds.south <= fine.bounds.south
     assert (working.west, working.north) == (fine.west, fine.north)
+
+
+@pytest.mark.parametrize("step_m", [0.1, 1.0])
+def test_where_rounding_breaks_the_ground_as_rims_do_nothing_is_made_of_it(step_m: float) -> None:
+    """Steps of a metre on a slope are banks everywhere; a decimetre is less than any site is deep."""
+    stepped = replace(ground(), heights=(np.round(ground().heights / step_m) * step_m).astype(np.float32))
+    made = found(surface=stepped)
+    said = [note.code for note in made.notes]
+    if step_m > ExistingSettings().least_m:
+        assert made.found.sites == made.found.dismissed == []
+        assert said == ["rounded-heights"]
+    else:
+        assert sorted(s.kind for s, _ in made.found.sites) == ["heap", "pit"]
+        assert "rounded-heights" not in said

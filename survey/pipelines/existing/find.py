@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from survey.dem.sampling import WINDOW_CELLS
+from survey.dem.steps import step_of
 from survey.errors import InputRefused
 from survey.pipelines.change.sites import Found
 from survey.pipelines.existing.scan import STRENGTHS, TILE_CELLS, Seen, scan, settle
@@ -89,6 +91,9 @@ def find_existing(
     InputRefused
         The survey cannot be read.
     """
+    step = _step_of(opened)
+    if step > settings.least_m:
+        return Existing(Found([], []), settings.public(), (_too_coarse(step),))
     tile = TILE_CELLS
     if tile_cells is not None:
         tile = max(256, tile_cells // settings.look.block(opened.surface.grid))
@@ -134,6 +139,22 @@ def existing_sites(
 ) -> Found:
     """``find_existing`` with the job's settings: the sites alone."""
     return find_existing(after, zones, lease, near, engine, ExistingSettings.of_job(job)).found
+
+
+def _step_of(opened: Opened) -> float:
+    grid = opened.surface.grid
+    side = WINDOW_CELLS
+    rows, cols = (sorted({n * k // 4 for k in (1, 2, 3)}) for n in (grid.height, grid.width))
+    return step_of(opened.surface.read(grid.at(r, r + side, c, c + side)) for r in rows for c in cols)
+
+
+def _too_coarse(step_m: float) -> Remark:
+    return Remark(
+        "rounded-heights",
+        f"Heights are rounded to steps of {step_m:g} m, which break the ground as rims do: pits and heaps that "
+        "stood before were not looked for. The heights as they were measured are needed for that.",
+        "serious",
+    )
 
 
 # -- measuring ---------------------------------------------------------------------------------------------
