@@ -289,6 +289,11 @@ def hanging(rng: np.random.Generator, shape: tuple[int, ...], sigma_m: float, ce
     return (field * sigma_m / field.std()).astype(np.float32)
 
 
+def mixed(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Noise as a second flight has it: cell by cell, over a few cells, and over many."""
+    return z + rng.normal(0, 0.02, z.shape) + hanging(rng, z.shape, 0.03, 2) + hanging(rng, z.shape, 0.03, 10)
+
+
 TAMPERINGS: dict[str, tuple[str, tuple[str, ...], Callable[..., None]]] = {
     # name: (what, the flags that count as a hit, how)
     "resent": ("last year's DEM", ("real.resent",), resend(lambda z, r: z)),
@@ -323,6 +328,18 @@ TAMPERINGS: dict[str, tuple[str, tuple[str, ...], Callable[..., None]]] = {
     "resent-half-correlated-2": (
         "… moved by parts of a cell, plus noise of 3 cm over 2 cells", ("real.resent",),
         resend(lambda z, r: ndimage.shift(z, (0.4, 0.3), order=1, mode="nearest") + hanging(r, z.shape, 0.03, 2)),
+    ),
+    "resent-correlated-1": ("… over 1 cell", ("real.resent",), resend(lambda z, r: z + hanging(r, z.shape, 0.03, 1))),
+    "resent-mixed": (
+        "… plus noise of 2 cm cell by cell and of 3 cm over 2 and over 10 cells", ("real.resent",), resend(mixed),
+    ),
+    "resent-half-correlated-1": (
+        "… moved by parts of a cell, plus noise of 3 cm over 1 cell", ("real.resent",),
+        resend(lambda z, r: ndimage.shift(z, (0.4, 0.3), order=1, mode="nearest") + hanging(r, z.shape, 0.03, 1)),
+    ),
+    "resent-half-mixed": (
+        "… moved by parts of a cell, plus noise of 2 cm and of 3 cm over 2 and over 10 cells", ("real.resent",),
+        resend(lambda z, r: mixed(ndimage.shift(z, (0.4, 0.3), order=1, mode="nearest"), r)),
     ),
     "raised": ("1.2 to 4 m off last year's heights", ("files.last_year",), raised),
     "read-off": ("check points read off the DEM", ("real.residuals",), read_off),

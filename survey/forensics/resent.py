@@ -53,6 +53,7 @@ class PairWindows:
     var_before: Floats  # variance of the earlier noise, if all its texture were noise, m²
     cov: Floats  # covariance of earlier noise and difference, m²
     rough: Floats  # 1 if there is texture to judge by
+    beside: Floats  # covariance of earlier textures beside each other, m²: −2/3 of their variance if white
 
     @staticmethod
     def joined(parts: list[list[PairWindows]]) -> PairWindows:
@@ -88,7 +89,7 @@ def pair_windows(before: NDArray[np.floating], after: NDArray[np.floating]) -> P
         return blocks(mask.astype(np.float64), WINDOW).sum(axis=-1)
 
     count = total(informative)
-    white, var_before, cov = _moments(la, ld)
+    white, var_before, cov, beside = _moments(la, ld)
     return PairWindows(
         informative=count,
         equal=total(equal),
@@ -99,6 +100,7 @@ def pair_windows(before: NDArray[np.floating], after: NDArray[np.floating]) -> P
         var_before=var_before,
         cov=cov,
         rough=(count >= WINDOW * WINDOW / 2).astype(np.float64),
+        beside=beside,
     )
 
 
@@ -110,20 +112,20 @@ def _median(cut: Floats) -> Floats:
     return out
 
 
-def _moments(la: Floats, ld: Floats) -> tuple[Floats, Floats, Floats]:
-    """Variance of the difference, of the earlier texture, and their covariance, per square, per cell of
-    noise.
+def _moments(la: Floats, ld: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Variance of the difference, of the earlier texture, their covariance, and that of earlier textures
+    beside each other, per square, per cell of noise.
 
     Cells where either is beyond four robust standard deviations of its square (an edge, a tree, a face that
     moved) are left out.
     """
     ca, cd = blocks(la, WINDOW), blocks(ld, WINDOW)
     shape = ca.shape[:2]
-    white, var_before, cov = (np.full(shape, np.nan) for _ in range(3))
+    white, var_before, cov, beside = (np.full(shape, np.nan) for _ in range(4))
     known = np.isfinite(cd)
     enough = known.sum(axis=-1) >= WINDOW * WINDOW / 2
     if not enough.any():
-        return white, var_before, cov
+        return white, var_before, cov, beside
     x, y = ca[enough], cd[enough]
     keep = np.isfinite(y)
     for values in (x, y):
@@ -135,7 +137,10 @@ def _moments(la: Floats, ld: Floats) -> tuple[Floats, Floats, Floats]:
     white[enough] = (y * y).sum(axis=-1) / scale
     var_before[enough] = (x * x).sum(axis=-1) / scale
     cov[enough] = (x * y).sum(axis=-1) / scale
-    return white, var_before, cov
+    square, kept = x.reshape(-1, WINDOW, WINDOW), keep.reshape(-1, WINDOW, WINDOW)
+    pairs = np.maximum((kept[:, :, 1:] & kept[:, :, :-1]).sum(axis=(1, 2)), 1)
+    beside[enough] = (square[:, :, 1:] * square[:, :, :-1]).sum(axis=(1, 2)) / (GAIN * GAIN * pairs)
+    return white, var_before, cov, beside
 
 
 def _wide(d: Floats) -> Floats:
@@ -169,6 +174,8 @@ class Settings:
     share_of_capacity: float = 0.15  # the same where the earlier texture is finer than the difference
     spread_limit: float = 1.25  # white to this
     spread_doubt: float = 2.0
+    redder: float = 0.045  # neighbours of the earlier texture in quiet squares above −2/3: mostly noise
+    least_capacity: float = 0.05  # of the earlier noise in the difference, if two flights made the pair
 
 
 DEFAULTS = Settings()
@@ -213,6 +220,8 @@ def judge_pair(
     whole = part >= 0.5
     if not whole and figures is not None:
         noisy = _noise_added(figures, settings, moved)
+        if noisy is None:
+            noisy = _hanging_noise_added(w, usable & ~copied, settings, moved)
         if noisy is not None:
             flags.append(noisy)
         elif (local := _noise_added_in_part(w, usable & ~copied, figures, cell_m, settings)) is not None:
@@ -335,6 +344,58 @@ def _noise_added(f: _Figures, settings: Settings, moved: tuple[int, int]) -> Fla
         },
         (),
         ("the later survey is far noisier than the earlier one, and its noise is white",),
+    )
+
+
+def _hanging_noise_added(
+    w: PairWindows, use: NDArray[np.bool_], settings: Settings, moved: tuple[int, int]
+) -> Flag | None:
+    """A copy under noise that hangs together, as the errors of a flight do: whiteness of the difference says
+    nothing then, but the earlier flight's own noise is missing from it all the same.
+
+    What the earlier noise is can be told where the earlier texture is white: ground, which is rougher over
+    two cells than over one, is not. The quieter half of the squares is looked at.
+    """
+    use = use & np.isfinite(w.white) & np.isfinite(w.cov) & np.isfinite(w.beside) & (w.white > 0)
+    if use.sum() < 25:
+        return None
+    use &= w.var_before <= np.median(w.var_before[use])
+    use &= w.white < 4 * np.median(w.white[use])
+    if use.sum() < 16:
+        return None
+    white, before, cov = w.white[use], w.var_before[use], w.cov[use]
+    neighbours = float(w.beside[use].sum() / before.sum())
+    capacity = float(before.sum() / white.sum())
+    if abs(neighbours + 2 / 3) > settings.redder or capacity < settings.least_capacity:
+        return None
+    share = float(-cov.sum() / white.sum())
+    sigma = float(np.sqrt(((-cov - share * white) ** 2).sum()) / white.sum())
+    # Two flights differ by no less than the noise of one of them; else its share tells.
+    impossible = capacity > 1.5 and share + 2 * sigma < 0.35
+    most = min(settings.share_limit, settings.share_of_capacity * capacity)
+    if not impossible and abs(share) + 2 * sigma > most:
+        return None
+    noise, own = float(np.sqrt(np.median(white))), float(np.sqrt(np.median(before)))
+    return Flag(
+        TEST,
+        "noise added" if moved == (0, 0) else "shifted, noise added",
+        "moderate",
+        f"This survey differs from the earlier one by noise ({noise:.3f} m in its finest texture) in which "
+        f"the earlier survey's own noise of {own:.3f} m is missing: share {share:.3f} ± {sigma:.3f}, and two "
+        f"flights give {min(capacity, 1.0):.2f}.",
+        {
+            "noise_m": noise,
+            "earlier_noise_m": own,
+            "earlier_noise_share": share,
+            "share_sigma": sigma,
+            "two_flights": min(capacity, 1.0),
+            "neighbours": neighbours,
+            "squares": int(use.sum()),
+            "moved_rows": moved[0],
+            "moved_cols": moved[1],
+        },
+        (),
+        ("the later survey is far noisier than the earlier one, and the ground is rough from cell to cell",),
     )
 
 

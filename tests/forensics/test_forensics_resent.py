@@ -190,3 +190,47 @@ def test_moved_by_a_part_of_a_cell_and_rounded(step):
     found = [resampled_copy(a, b) for a, b, _ in cuts]
     assert judge_resampled(found, digit, step) is not None
     assert judge_resampled([resampled_copy(a, c) for a, _, c in cuts], digit, step) is None
+
+
+def _rolling(rng, side=352):
+    """Ground without edges, rougher over metres than from cell to cell: power falling with frequency^-4.4."""
+    axis = np.fft.fftfreq(side)
+    k = np.hypot(axis[:, None], axis[None, :])
+    k[0, 0] = 1.0
+    field = np.fft.ifft2(np.fft.fft2(rng.normal(size=(side, side))) * k**-2.2).real
+    return 300 + 3 * field / field.std()
+
+
+def _hanging(rng, sigma_m, cells, side=352):
+    from scipy.ndimage import gaussian_filter
+
+    field = gaussian_filter(rng.normal(size=(side, side)), cells, mode="wrap")
+    return sigma_m * field / field.std()
+
+
+@pytest.mark.parametrize("seed", [31, 32])
+@pytest.mark.parametrize("sigma", [0.02, 0.05])
+def test_sent_again_under_noise_that_hangs_together(seed, sigma):
+    rng = np.random.default_rng(seed)
+    before = _rolling(rng) + rng.normal(0, sigma, (352, 352)) + _hanging(rng, 0.02, 8)
+    for after in (
+        before + rng.normal(0, 0.02, before.shape) + _hanging(rng, 0.03, 2) + _hanging(rng, 0.03, 10),
+        before + rng.normal(0, 0.05, before.shape) + _hanging(rng, 0.05, 10),
+        before + _hanging(rng, 0.05, 1),
+    ):
+        found = flags(before.astype(np.float32), after.astype(np.float32))
+        assert [name for name, _ in found] == ["noise added"]
+
+
+@pytest.mark.parametrize("seed", [33, 34])
+@pytest.mark.parametrize("times", [0.5, 1.0, 2.0, 4.0])
+def test_a_second_flight_with_other_noise_over_the_same_ground_is_none(seed, times):
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(seed)
+    ground = _rolling(rng)
+    before = ground + rng.normal(0, 0.02, ground.shape) + _hanging(rng, 0.02, 8)
+    after = ground + rng.normal(0, 0.02 * times, ground.shape) + _hanging(rng, 0.03, 8)
+    smoothed = gaussian_filter(after, 0.7)
+    for first, second in ((before, after), (before, smoothed), (gaussian_filter(before, 0.7), after)):
+        assert flags(first.astype(np.float32), second.astype(np.float32)) == []
