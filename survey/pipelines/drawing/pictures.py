@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
+_AT_ONCE = 2
 # Bytes of pictures: they make up most of report.html, which is to stay below 15 MB as base64.
 _BUDGET = {"ortho": 2_000_000, "hillshade": 1_100_000, "change": 600_000, "chips": 1_200_000}
 
@@ -35,16 +37,16 @@ def draw_pictures(
 
     block = max(1, math.ceil(max(canvas.grid.shape) / options.picture_pixels))
     frame = coarsened(canvas.grid, block)
-    found: list[Picture] = []
     epochs = [("after", after, canvas.later)]
     if before is not None and canvas.earlier is not None:
         epochs.insert(0, ("before", before, canvas.earlier))
-    for epoch, survey, surface in epochs:
+
+    def relief(epoch: str, survey: Epoch, surface: NDArray[np.float32]) -> list[Picture]:
         z = block_mean(surface, block)
         shade = relief_shade(z, frame.cell_east, frame.cell_north)
         grey = np.where(np.isfinite(shade), 40 + 215 * shade, 0).astype(np.uint8)
         alpha = np.where(np.isfinite(shade), 255, 0).astype(np.uint8)
-        found.append(
+        found = [
             save(
                 run_dir,
                 f"pictures/hillshade-{epoch}.webp",
@@ -55,7 +57,7 @@ def draw_pictures(
                 epoch=epoch,
                 date=survey.date,
             )
-        )
+        ]
         if survey.ortho is not None:
             found.append(
                 save(
@@ -69,12 +71,14 @@ def draw_pictures(
                     date=survey.date,
                 )
             )
-    if canvas.rise is not None:
-        small = block_mean(canvas.rise, block)
+        return found
+
+    def change(rise: NDArray[np.float32]) -> list[Picture]:
+        small = block_mean(rise, block)
         known = np.abs(small[np.isfinite(small)])
         # The largest two cells in a thousand may share the last colour: one spike must not pale all else.
         limit = scale_limit_m(max(float(np.percentile(known, 99.8)) if len(known) else 0.0, 3 * level_m))
-        found.append(
+        return [
             save(
                 run_dir,
                 "pictures/change.webp",
@@ -85,9 +89,15 @@ def draw_pictures(
                 flat_colours=True,
                 detail={"limit_m": limit, "level_m": level_m, "legend": legend(limit, level_m)},
             )
-        )
-    found += _chips(run_dir, canvas.grid, epochs, shapes, options)
-    return found
+        ]
+
+    # Pictures know nothing of each other, and packing them leaves the interpreter's lock.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        parts = [pool.submit(relief, *epoch) for epoch in epochs]
+        if canvas.rise is not None:
+            parts.append(pool.submit(change, canvas.rise))
+        parts.append(pool.submit(_chips, run_dir, canvas.grid, epochs, shapes, options))
+        return [picture for part in parts for picture in part.result()]
 
 
 def _chips(
