@@ -175,6 +175,7 @@ class Settings:
     spread_limit: float = 1.25  # white to this
     spread_doubt: float = 2.0
     redder: float = 0.045  # neighbours of the earlier texture in quiet squares above −2/3: mostly noise
+    share_doubt_of_rough: float = 0.15  # where the earlier texture exceeds the difference
     least_capacity: float = 0.05  # of the earlier noise in the difference, if two flights made the pair
 
 
@@ -370,8 +371,9 @@ def _hanging_noise_added(
         return None
     share = float(-cov.sum() / white.sum())
     sigma = float(np.sqrt(((-cov - share * white) ** 2).sum()) / white.sum())
-    # Two flights differ by no less than the noise of one of them; else its share tells.
-    impossible = capacity > 1.5 and share + 2 * sigma < 0.35
+    # Two flights differ by no less than the noise of one of them. White ground could exceed the
+    # difference, but then the share of the earlier noise is that of two flights, not nil.
+    impossible = capacity > 1.5 and share + 2 * sigma < settings.share_doubt_of_rough
     most = min(settings.share_limit, settings.share_of_capacity * capacity)
     if not impossible and abs(share) + 2 * sigma > most:
         return None

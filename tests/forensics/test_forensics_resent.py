@@ -234,3 +234,12 @@ def test_a_second_flight_with_other_noise_over_the_same_ground_is_none(seed, tim
     smoothed = gaussian_filter(after, 0.7)
     for first, second in ((before, after), (before, smoothed), (gaussian_filter(before, 0.7), after)):
         assert flags(first.astype(np.float32), second.astype(np.float32)) == []
+
+
+@pytest.mark.parametrize("later", [0.01, 0.02])
+def test_ground_that_is_itself_rough_from_cell_to_cell_is_no_copy(later):
+    rng = np.random.default_rng(35)
+    ground = _rolling(rng) + rng.normal(0, 0.05, (352, 352))
+    before = ground + rng.normal(0, 0.01, ground.shape) + _hanging(rng, 0.02, 8)
+    after = ground + rng.normal(0, later, ground.shape) + _hanging(rng, 0.03, 8)
+    assert flags(before.astype(np.float32), after.astype(np.float32)) == []
