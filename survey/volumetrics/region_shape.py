@@ -306,12 +306,15 @@ def _grain(z: Floats, known: NDArray[np.bool_], where: NDArray[np.bool_], step: 
 
 
 def _lacking(inside_m: float | None, around_m: float | None, random_m: float) -> float:
-    """ln of the grain inside over that around; 0, which says nothing, where either cannot be seen.
+    """ln of the grain inside over that around; 0, which says nothing, where there is none around.
 
-    Heights in whole decimetres, or smoothed throughout, have no grain anywhere.
+    Heights in whole decimetres, or smoothed throughout, have no grain anywhere. What has no four cells in a
+    row can show none (-inf): among things that small are more guesses, sheds and crowns than diggings.
     """
-    if inside_m is None or around_m is None or around_m < max(0.1 * random_m, 1e-4):
+    if around_m is None or around_m < max(0.1 * random_m, 1e-4):
         return 0.0
+    if inside_m is None:
+        return -math.inf
     return math.log(max(inside_m, 1e-5) / around_m)
 
 

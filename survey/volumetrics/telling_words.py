@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -53,6 +54,10 @@ def _phrase(name: str, e: Any) -> str:
         return "a layer of one thickness" if s.uneven < 0.25 else "of varying depth"
     if name in ("rougher_high", "ln_rough_share"):
         return f"{'rough' if s.rough_high > 0.7 else 'smooth'} in {when}"
+    if (name == "less_grain_high" and s.grain_high == -math.inf) or (
+        name == "less_grain_low" and s.grain_low == -math.inf
+    ):
+        return "too few cells in a row to show the grain of anything measured"
     if name == "less_grain_high" and s.grain_high < -0.5:
         return f"in {when} it lacks the grain of anything measured"
     if name == "less_grain_low" and s.grain_low < -0.5:

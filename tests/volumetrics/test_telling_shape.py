@@ -118,10 +118,10 @@ def test_ground_between_the_cells_of_a_coarser_survey_is_no_guess(coarser: int, 
     assert s.grain_low > -0.3
 
 
-def test_where_no_four_cells_lie_in_a_row_grain_says_nothing() -> None:
+def test_where_no_four_cells_lie_in_a_row_no_grain_can_show() -> None:
     inside = (np.abs(EAST - SOUTH) < 0.6) & (R < 10)  # a trench across the cells, three of them wide
     s = shape_of(GROUND, np.where(inside, -2.0, NOISE), inside, (CELL, CELL), SCALE)
-    assert s.grain_high == s.grain_low == 0
+    assert s.grain_high == s.grain_low == -math.inf
 
 
 def test_where_the_ground_around_has_no_grain_either_it_says_nothing() -> None:

@@ -151,8 +151,8 @@ def _step_of(opened: Opened) -> float:
 def _too_coarse(step_m: float) -> Remark:
     return Remark(
         "rounded-heights",
-        f"Heights are rounded to steps of {step_m:g} m, which break the ground as rims do: pits and heaps that "
-        "stood before were not looked for. The heights as they were measured are needed for that.",
+        f"Heights are rounded to steps of {step_m:g} m, which break the ground as rims do: pits and heaps "
+        "that stood before were not looked for. The heights as they were measured are needed for that.",
         "serious",
     )
 
