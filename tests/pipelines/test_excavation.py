@@ -102,6 +102,42 @@ def test_other_cell_origin_and_zone_of_the_later_survey(mine):
     npt.assert_allclose(lease.cut_m3, frustum_m3(), rtol=0.01)
 
 
+@pytest.mark.parametrize("times", [2, 3, 4])
+def test_coarser_cells_of_the_later_survey(mine, times):
+    """On the same lattice: between its cells the later survey is drawn with a ruler."""
+    folder, g = mine
+    cell, n = g.cell_east * times, g.height // times
+    coarse = Grid(g.crs_wkt, g.west, g.north, cell, cell, n, n)
+    write_dem(folder / "coarse.tif", coarse, ground(coarse, 4, dig=lambda x, y: pit(x, y, g)))
+    c = measured(write_job(folder, {"2024-04-20": "a.tif", "2025-04-21": "coarse.tif"}, name="coarse"))
+    lease = c.pairs[0].zones[0]
+    assert lease.cut_lo_m3 <= frustum_m3() <= lease.cut_hi_m3
+    npt.assert_allclose(lease.cut_m3, frustum_m3(), rtol=0.01)
+
+
+@pytest.mark.parametrize("step_m", [0.01, 0.1])
+def test_heights_in_whole_steps_have_noise_too(mine, step_m):
+    """Over a decimetre 2 cm of noise leave most stable cells of both surveys on the very same step."""
+    folder, g = mine
+    for name, seed, dig in (("early", 1, None), ("late", 2, lambda x, y: pit(x, y, g))):
+        write_dem(folder / f"{name}.tif", g, np.round(ground(g, seed, dig=dig) / step_m) * step_m)
+    c = measured(write_job(folder, {"2024-04-20": "early.tif", "2025-04-21": "late.tif"}, name="steps"))
+    lease = c.pairs[0].zones[0]
+    assert lease.cut_lo_m3 <= frustum_m3() <= lease.cut_hi_m3
+    npt.assert_allclose(lease.cut_m3, frustum_m3(), rtol=0.01)
+    noise = c.pairs[0].measurement.noise
+    assert noise is not None
+    # Noise and rounding of both surveys; once more for where the heights lay within their steps.
+    least = np.sqrt(2 * 0.02**2 + 2 * step_m**2 / 12)
+    assert 0.9 * least <= noise.flat_m <= 1.1 * np.sqrt(least**2 + 2 * step_m**2 / 12)
+    assert [
+        n.message.count("rounded") for n in c.pairs[0].measurement.notes if n.code == "rounded-heights"
+    ] == [
+        1,
+        1,
+    ]
+
+
 def test_feet_and_south_up_give_the_same_cubic_metres(mine):
     folder, g = mine
     heights = ground(g, 2, dig=lambda x, y: pit(x, y, g), up=0.1)
