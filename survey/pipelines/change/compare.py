@@ -168,7 +168,7 @@ def _one_pair(
     )
     if engine.progress is not None:
         engine.progress.stage("telling changes apart")
-    m, spoken = settle_workings(m, job.detect.min_area_m2, before.ortho, after.ortho)
+    m, spoken = settle_workings(m, job.detect.min_area_m2, before.ortho, after.ortho, engine.threads)
     verdicts = tell_apart(
         m,
         job.detect.min_area_m2,

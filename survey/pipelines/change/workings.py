@@ -13,9 +13,12 @@ All is counted again in the same whole numbers as in the sweep, on windows that 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +42,10 @@ from survey.volumetrics.telling import DIGGING
 if TYPE_CHECKING:
     from survey.imagery.ortho import Ortho
 
+T = TypeVar("T")
+
+ALONE_CELLS = 1_500_000
+"""Larger windows are looked at one at a time: each takes a hundred bytes for a cell."""
 WINDOW_CELLS = 6_000_000
 """Larger regions are left as they were cut: what leaked onto them is small beside them."""
 LEAST_LOBE = 0.15
@@ -77,6 +84,8 @@ class _Sight:
     after: Ortho | None
     min_area_m2: float
     plan: Plan
+    workers: int
+    alone: threading.Lock = field(default_factory=threading.Lock)
 
 
 Spoken = dict[tuple[int, int], Evidence]
@@ -84,7 +93,11 @@ Spoken = dict[tuple[int, int], Evidence]
 
 
 def settle_workings(
-    m: Measurement, min_area_m2: float, before: Ortho | None = None, after: Ortho | None = None
+    m: Measurement,
+    min_area_m2: float,
+    before: Ortho | None = None,
+    after: Ortho | None = None,
+    workers: int = 1,
 ) -> tuple[Measurement, Spoken]:
     """The same measurement, its regions cut and joined so that each working is one, and who speaks for it.
 
@@ -103,7 +116,7 @@ def settle_workings(
         np.round(m.level_edges_m * 65536).astype(np.int64),
         FIXED,
     )
-    sight = _Sight(before, after, min_area_m2, plan)
+    sight = _Sight(before, after, min_area_m2, plan, workers)
     m, cut = _without_leaks(m, sight)
     m, joined, spoken = _joined(m, sight)
     m, filled = _with_floors(m, sight, spoken)
@@ -131,23 +144,28 @@ def _without_leaks(m: Measurement, s: _Sight) -> tuple[Measurement, int]:
     suspect &= np.abs(r.rise_m3) / r.area_m2 < SHALLOW * r.deep_m
     cut = np.zeros(r.count, np.bool_)
     made: list[Regions] = []
-    for k in np.flatnonzero(suspect):
-        cells = _look(m, s, int(k))
+    sigmas = m.region_error.sigma_m
+
+    def without_leak(k: int) -> list[Regions] | None:
+        cells = _look(m, s, k)
         if cells is None:
-            continue
-        inside = r.mask(int(k), cells.piece)
+            return None
+        inside = r.mask(k, cells.piece)
         core = core_of(inside & (np.abs(cells.mask) == 2), inside, reach)
         lost = inside & ~core
         if lost.sum() < LEAST_LOBE * inside.sum() or core.sum() * m.job.cell_area_m2 < s.min_area_m2 / 2:
-            continue
-        sigma = float(m.region_error.sigma_m[k])
+            return None
         sign = int(r.sign[k])
-        whole, alone = (_probability(m, s, cells, sign, c, sigma) for c in (inside, core))
-        if alone > whole + BETTER:
-            cut[k] = True
-            # What was one change stays one, though its certain parts may lie apart.
-            kept = _counted(s.plan, cells, sign, core)
-            made += [kept.merged(np.zeros(kept.count, np.int64)), _counted(s.plan, cells, sign, lost)]
+        whole, alone = (_probability(m, s, cells, sign, c, float(sigmas[k])) for c in (inside, core))
+        if not alone > whole + BETTER:
+            return None
+        # What was one change stays one, though its certain parts may lie apart.
+        kept = _counted(s.plan, cells, sign, core)
+        return [kept.merged(np.zeros(kept.count, np.int64)), _counted(s.plan, cells, sign, lost)]
+
+    for k, parts in _of_each(m, s, np.flatnonzero(suspect), without_leak):
+        cut[k] = True
+        made += parts
     if not made:
         return m, 0
     large = [n.keep((n.deep_m >= certain) | (n.area_m2 >= s.min_area_m2)) for n in made]
@@ -298,30 +316,34 @@ def _with_floors(m: Measurement, s: _Sight, spoken: Spoken) -> tuple[Measurement
     r = m.regions
     grown = np.zeros(r.count, np.bool_)
     made: list[Regions] = []
-    for k in np.flatnonzero(r.area_m2 >= s.min_area_m2):
-        around = enclosure(r, int(k), m.thresholds.radius)
+
+    def with_floor(k: int) -> tuple[Evidence, Regions] | None:
+        around = enclosure(r, k, m.thresholds.radius)
         if around.open_cells <= LEAST_HOLE * max(int(around.own.sum()), 1):
-            continue
-        first = int(r.first[k, 0]), int(r.first[k, 1])
-        seen = evidence_on(m, int(k), s.before, s.after)
-        speaker = max((e for e in (seen, spoken.get(first)) if e is not None), key=_digging)
+            return None
+        seen = evidence_on(m, k, s.before, s.after)
+        said = spoken.get((int(r.first[k, 0]), int(r.first[k, 1])))
+        speaker = max((e for e in (seen, said) if e is not None), key=_digging)
         if _digging(speaker) < EVEN:
-            continue
-        cells = _look(m, s, int(k))
+            return None
+        cells = _look(m, s, k)
         if cells is None:
-            continue
-        inside = r.mask(int(k), cells.piece)
+            return None
+        inside = r.mask(k, cells.piece)
         holes = inner_cells(around, cells.piece) & ~inside & ~_taken(r, cells.piece)
         holes &= cells.grains != MISSING
         own = _changed_floor(m, s, cells, holes, int(r.sign[k]), int(inside.sum()))
         if own is None:
-            continue
-        # What it was without its floor decides what it is: the floor was added because of that.
-        spoken[first] = speaker
-        grown[k] = True
+            return None
         whole = _counted(s.plan, cells, int(r.sign[k]), inside | own)
         # Rings that were found to be one working stay one, though its floor does not reach all of them.
-        made.append(whole.merged(np.zeros(whole.count, np.int64)))
+        return speaker, whole.merged(np.zeros(whole.count, np.int64))
+
+    for k, (speaker, whole) in _of_each(m, s, np.flatnonzero(r.area_m2 >= s.min_area_m2), with_floor):
+        # What it was without its floor decides what it is: the floor was added because of that.
+        spoken[int(r.first[k, 0]), int(r.first[k, 1])] = speaker
+        grown[k] = True
+        made.append(whole)
     if not made:
         return m, 0
     return _measured_again(m, together(r.keep(~grown), *made)), int(grown.sum())
@@ -374,6 +396,24 @@ def _taken(regions: Regions, piece: Grid) -> NDArray[np.bool_]:
 
 
 # -- looking and counting again --------------------------------------------------------------------
+def _of_each(
+    m: Measurement, s: _Sight, which: NDArray[np.int64], look: Callable[[int], T | None]
+) -> Iterator[tuple[int, T]]:
+    """What looking at some regions gave, in their order. Regions know nothing of each other."""
+
+    def task(k: int) -> T | None:
+        b = m.regions.box[k]
+        with s.alone if int(b[1] - b[0]) * int(b[3] - b[2]) > ALONE_CELLS else nullcontext():
+            return look(k)
+
+    numbers = [int(k) for k in which]
+    with ThreadPoolExecutor(max(1, s.workers)) as pool:
+        found = list(pool.map(task, numbers))
+    for k, one in zip(numbers, found, strict=True):
+        if one is not None:
+            yield k, one
+
+
 def _look(m: Measurement, s: _Sight, k: int) -> _Cells | None:
     """Both surveys around a region at full resolution; None if that would be too much to hold."""
     halo = max(margin_cells(m.regions, k), m.thresholds.halo)
