@@ -27,6 +27,7 @@ from survey.pipelines.triggers.state import grid_text, on_grid
 from survey.pipelines.triggers.store import Outcome, Published, Store
 from survey.record import Record
 from survey.sample_data.satellite import Plan, simulate, write_delivery
+from survey.sample_data.satellite.deliver import grid_of
 
 PUBLIC = ("triggers.geojson", "triggers.csv", "triggers.kml", "feed.json", "places.geojson", "digest.html")
 
@@ -158,6 +159,18 @@ def test_reflectance_as_floats_with_named_bands_needs_no_words_in_the_job(series
     lines = job.read_text(encoding="utf-8").splitlines()
     kept = [x for x in lines if not x.startswith(("bands", "scale"))]
     job.write_text("\n".join(kept), encoding="utf-8")
+    _run(job, tmp_path / "out")
+    assert _features(tmp_path / "out") == _features(whole[1])
+
+
+def test_rows_from_south_to_north_change_nothing(series, whole, tmp_path):
+    from rasterio import Affine
+
+    job = write_delivery(series, tmp_path / "in")
+    cell, side = series.plan.cell_m, series.plan.cells
+    north_up = grid_of(series).transform
+    turned = Affine(north_up.a, 0, north_up.c, 0, cell, north_up.f - side * cell)
+    _delivered(tmp_path / "in", lambda cells, names: (cells[:, ::-1], {"transform": turned}, names))
     _run(job, tmp_path / "out")
     assert _features(tmp_path / "out") == _features(whole[1])
 

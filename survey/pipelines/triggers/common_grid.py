@@ -56,6 +56,19 @@ def affine_m(reader: Reader) -> tuple[float, float, float, float, float, float]:
     return a, b, c, d, e, f
 
 
+def _lattice(
+    a: float, b: float, c: float, d: float, e: float, f: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """(cell east, cell north) and a corner of its lines, whichever way its rows and columns run."""
+    return (abs(a), abs(e)), (c, f)
+
+
+def _same(lattice: tuple[tuple[float, float], tuple[float, float]]) -> tuple[float, ...]:
+    """Equal for lattices whose lines fall together."""
+    (east, north), (x, y) = lattice
+    return round(east, 6), round(north, 6), round(x % east, 3), round(y % north, 3)
+
+
 def watch_grid(
     readers: Sequence[Reader], crs_wkt: str, within: tuple[float, float, float, float] | None
 ) -> Grid:
@@ -91,17 +104,10 @@ def watch_grid(
     origin = (0.0, 0.0)
     step = (cell, cell)
     if native:
-        common = Counter(
-            (round(a[0], 6), round(-a[4], 6), round(a[2] % a[0], 3), round(a[5] % a[0], 3))
-            for a in (affine_m(r) for r in native)
-        )
+        lattices = [_lattice(*affine_m(r)) for r in native]
+        common = Counter(_same(lattice) for lattice in lattices)
         most = max(common.values())
-        chosen = next(
-            a
-            for a in (affine_m(r) for r in native)
-            if common[(round(a[0], 6), round(-a[4], 6), round(a[2] % a[0], 3), round(a[5] % a[0], 3))] == most
-        )
-        origin, step = (chosen[2], chosen[5]), (chosen[0], -chosen[4])
+        step, origin = next(lattice for lattice in lattices if common[_same(lattice)] == most)
     boxes = np.array([_corners(r, crs_wkt) for r in readers])
     west, south, east, north = boxes[:, 0].min(), boxes[:, 1].min(), boxes[:, 2].max(), boxes[:, 3].max()
     if within is not None:
