@@ -173,6 +173,23 @@ def test_a_fourth_band_is_alpha_if_it_holds_only_two_values(tmp_path):
     assert infrared.notes
 
 
+def test_a_picture_that_is_marked_as_transparency_is_infrared(tmp_path):
+    """What most writers make of a fourth band that nobody described."""
+    data = np.concatenate([rgb((64, 64)), np.random.default_rng(3).integers(60, 120, (1, 64, 64), np.uint8)])
+    ortho = open_ortho(write(tmp_path / "n.tif", data, photometric="RGB", alpha="YES"))
+    assert ortho.has_nir
+    assert ortho.notes
+    read = ortho.read(grid(1.6, 2, 2))
+    np.testing.assert_allclose(read["nir"], data[3].reshape(2, 32, 2, 32).mean(axis=(1, 3)) / 255, atol=1e-6)
+
+
+def test_transparency_with_soft_edges_stays_transparency(tmp_path):
+    data = np.concatenate([rgb((64, 64)), np.full((1, 64, 64), 255, np.uint8)])
+    data[3, :, :16] = 0
+    data[3, :, 16:32] = np.linspace(0, 255, 16, dtype=np.uint8)
+    assert open_ortho(write(tmp_path / "a.tif", data, photometric="RGB", alpha="YES")).alpha == 4
+
+
 def test_a_palette_is_looked_up(tmp_path):
     path = tmp_path / "p.tif"
     write(path, np.full((1, 40, 40), 7, np.uint8))

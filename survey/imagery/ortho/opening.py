@@ -66,6 +66,12 @@ def open_ortho(
             mend="Its reference system or its placement is wrong: export it in the UTM zone of the mine.",
         )
     names, alpha, palette = band_names(source, bands, name, notes)
+    four = bands is None and len(names) == 4 and names[:3] == COLOURS
+    if four and alpha is not None and _is_a_picture(_sample(source, [alpha], name)[0]):
+        names, alpha = (*COLOURS, "nir"), None
+        notes.append(
+            "The fourth band is marked as transparency but is a picture; it was taken as near infrared."
+        )
     sample = _sample(source, [i + 1 for i, b in enumerate(names) if b != "alpha"], name)
     if alpha is None and len(names) == 4 and names[3] == "band_4" and bands is None:
         if np.isin(sample[3], (0, _top(source.dtypes[3]))).all():
@@ -141,6 +147,12 @@ def _sample(source: Any, numbers: list[int], name: str) -> NDArray[Any]:
     except (RasterioError, OSError) as fault:
         raise InputRefused("cells of the orthomosaic cannot be decoded", file=name) from fault
     return np.concatenate(parts, axis=1)
+
+
+def _is_a_picture(cells: NDArray[Any]) -> bool:
+    """Transparency is all or nothing but along an edge; many writers mark any fourth band as that."""
+    _, count = np.unique(cells, return_counts=True)
+    return bool(np.sort(count)[-2:].sum() < 0.5 * cells.size)
 
 
 def _top(dtype: str) -> float:
