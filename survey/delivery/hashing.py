@@ -90,7 +90,7 @@ class Hashing:
     def _one(self, path: str) -> str:
         state, room = hashlib.sha256(), bytearray(_AT_ONCE)
         view = memoryview(room)
-        with unchanged(path), _readable(path), open(path, "rb", buffering=0) as stream:
+        with unchanged(path), _readable(path), open(path, "rb") as stream:
             while n := stream.readinto(room):
                 state.update(view[:n])
                 if self._over.is_set():
