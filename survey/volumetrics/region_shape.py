@@ -22,7 +22,10 @@ MOST_BAND_M = 4.0
 
 @dataclass(frozen=True)
 class Scale:
-    """What the numbers are measured against: 1 σ of the smoothed rise and of one cell's, on flat ground."""
+    """What the numbers are measured against: 1 σ of the smoothed rise and of one cell's, on flat ground.
+
+    ``certain_m``: what noise lifts no square of the scene to. ``reach_m``: how far from there a rim may lie.
+    """
 
     smooth_m: float
     smooth_slope_m: float
@@ -31,6 +34,8 @@ class Scale:
     after_cells: int = 1
     """Cells of the window in one of the later survey's own, rounded up: it may be coarser than the earlier
     one, and between its cells it was interpolated."""
+    certain_m: float = math.inf
+    reach_m: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -86,11 +91,20 @@ class Shape:
     steep: float = 0.0
     """Tangent of the rise's slope that a fifth of the strip along the outline exceeds: loose earth lies at
     0.6 to 0.8, crowns and walls stand."""
+    piled: float = 0.0
+    """Mean rise over that of the steepest heap of loose earth that fits the outline: crowns, sheds and
+    upright pits have more than 1, however few cells they have."""
+    cells_wide: float = 0.0
+    """The width in cells: of a handful no side is resolved."""
+    lobe_share: float = 0.0
+    """The part of the volume out of reach of any certain change: a gentle rim, or noise that joined on."""
     whole: tuple[float, float, float] | None = None
     """Width, elongation and rectangularity of all that the outline encloses, if that is more than itself."""
 
 
 NAMES = tuple(f.name for f in fields(Shape))
+REPOSE = 0.8
+"""Tangent of the steepest slope at which poured earth and rock lie."""
 WALL_SAMPLING = 0.0724
 """σ² = 0.0724·h²·s³·P of the volume under a wall of height h and length P at random to cells of side s."""
 
@@ -194,6 +208,8 @@ def shape_of(
         for name, z, k in zip(("high", "low"), (high, low), steps_of, strict=True)
     }
 
+    far = inside & ~_within_reach(d, known, inside, sigma, cell, scale)
+
     along = (inside & (depth <= max(1.0, 2 * cell))) | (outside & (away <= max(0.5, 1.01 * cell)))
     steep = float(np.quantile(_slope(d, known, cell_m)[along], 0.8))
     cells_out = _touching_nothing(inside, known)
@@ -223,6 +239,10 @@ def shape_of(
         sampling_share=walls / volume,
         towards_end=float(d[cells_out].mean()) / max(mean, 1e-6) - 1.0 if cells_out.any() else 0.0,
         steep=steep,
+        # The outline runs half a cell outside the outermost cells' centres.
+        piled=mean / (REPOSE * max(float(depth[inside].mean()) - 0.5 * cell, 0.25 * cell)),
+        cells_wide=width / cell,
+        lobe_share=float(np.clip(float(d[far].sum()) / volume, 0.0, 1.0)),
         whole=whole,
     )
 
@@ -316,6 +336,27 @@ def _lacking(inside_m: float | None, around_m: float | None, random_m: float) ->
     if inside_m is None:
         return -math.inf
     return math.log(max(inside_m, 1e-5) / around_m)
+
+
+def _within_reach(
+    d: Floats,
+    known: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+    sigma: float,
+    cell: float,
+    scale: Scale,
+) -> NDArray[np.bool_]:
+    """Cells no farther from a certain change of the region than its rim may lie; all where nothing is."""
+    from scipy.ndimage import distance_transform_edt, uniform_filter
+
+    side = 2 * scale.radius + 1
+    share = uniform_filter(known.astype(np.float64), side, mode="constant")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = uniform_filter(d, side, mode="constant") / share
+    certain = inside & (np.nan_to_num(mean) > scale.certain_m * sigma / max(scale.smooth_m, 1e-4))
+    if not certain.any() or not math.isfinite(scale.reach_m):
+        return np.ones(d.shape, np.bool_)
+    return distance_transform_edt(~certain) * cell <= scale.reach_m
 
 
 def _slope(z: Floats, known: NDArray[np.bool_], cell_m: tuple[float, float]) -> Floats:

@@ -3,8 +3,9 @@
 The evidence on a region (:mod:`survey.volumetrics.region_shape`, colours) becomes a few bounded numbers; a
 multinomial logistic model weighs them. Its weights stand in ``telling_model.json`` with what they were
 learnt from; they were learnt from simulated surveys and from nothing else, with bounds on every number so
-that no single strange value can decide. There is one set of weights with colours and one without them: where
-an orthomosaic is missing nothing is invented in its place, and the answer is less sure.
+that no single strange value can decide. There are sets of weights with the colours of both surveys, with
+those of the earlier or the later alone, and without any: where an orthomosaic is missing nothing is invented
+in its place, and the answer is less sure.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.volumetrics.region_shape import REPOSE
+
 DIGGING = "digging"
 REASONS = ("vegetation", "crop", "vehicle or shed", "water", "erosion", "artefact")
 CLASSES = (DIGGING, *REASONS)
 
 # Bounds of each number: what lies beyond says no more than the bound. ``ln`` are natural logarithms.
-BOUNDS: dict[str, tuple[float, float]] = {
+_SHAPES: dict[str, tuple[float, float]] = {
     "ln_certainty": (0.0, 3.5),
     "ln_edge_sigmas": (-1.0, 3.5),
     "closed": (0.0, 1.0),
@@ -54,6 +57,11 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "curled_up": (0.0, 1.0),
     "rough_both": (0.0, 3.0),
     "taller_than_crops": (0.0, 3.0),
+    "higher_than_heaped": (0.0, 2.5),
+    "straight_strip": (0.0, 1.5),
+    "ln_cells_wide": (0.7, 2.3),
+}
+_COLOURS: dict[str, tuple[float, float]] = {
     "green_high": (0.0, 1.0),
     "green_low": (0.0, 1.0),
     "wet_high": (0.0, 1.0),
@@ -64,12 +72,25 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "ln_colour_change": (-2.0, 2.5),
     "deep_but_unseen": (0.0, 2.0),
 }
-REPOSE = 0.8
-"""Tangent of the steepest slope at which poured earth and rock lie."""
 CROP_M = 2.0
 """Few crops stand higher; the highest tenth of a change is taken from its median and spread."""
-COLOURS = tuple(BOUNDS)[-9:]
-SHAPES = tuple(BOUNDS)[:-9]
+SEEN = ("before", "after")
+_ALONE = {"before": " seen before", "after": " seen after"}
+_ONE: dict[str, tuple[float, float]] = {
+    f"{name}_{when}": bounds
+    for when in SEEN
+    for name, bounds in (
+        ("green_alone", (0.0, 1.0)),
+        ("wet_alone", (0.0, 1.0)),
+        ("bare_alone", (0.0, 1.0)),
+        ("greener_alone", (-1.0, 1.0)),
+        ("barer_alone", (-1.0, 1.0)),
+        ("level_and_dark_alone", (0.0, 1.0)),
+    )
+}
+"""Of the one orthomosaic that shows a region, where the other survey has none."""
+BOUNDS = _SHAPES | _COLOURS | _ONE
+SHAPES, COLOURS = tuple(_SHAPES), tuple(_COLOURS)
 
 
 @dataclass(frozen=True)
@@ -133,6 +154,11 @@ def numbers(e: Any) -> dict[str, float]:
         # Under plants the ground goes on as it does around them; in workings both surfaces are broken.
         "rough_both": min(_bounded(s.rough_high, 0, 3), _bounded(s.rough_low, 0, 3)),
         "taller_than_crops": e.median_m * (1 + 1.28 * _bounded(s.uneven, 0, 3)) - CROP_M,
+        # What needs no side to be resolved: more height than so little ground can carry of loose earth.
+        "higher_than_heaped": _bounded(s.standing, 0, 1) * _ln(s.piled),
+        # Who digs a trench digs it straight; water winds.
+        "straight_strip": _bounded(2 * s.rectangular - 1, 0, 1) * max(0.0, _ln(s.elongation) - 1.2),
+        "ln_cells_wide": _ln(s.cells_wide) if s.cells_wide > 0 else 2.3,
     }
     c = e.colour
     if c.before is not None and c.after is not None and c.change is not None:
@@ -151,7 +177,38 @@ def numbers(e: Any) -> dict[str, float]:
             # Metres of digging change the colour; what a survey only guessed does not.
             "deep_but_unseen": _bounded(-_ln(c.change), 0, 2) * _bounded(e.median_m, 0, 1),
         }
+    elif (c.before is None) != (c.after is None):
+        when = SEEN[c.before is None]
+        out |= _one_seen(e, when, level)
     return {name: _bounded(value, *BOUNDS[name]) for name, value in out.items()}
+
+
+def _one_seen(e: Any, when: str, level: float) -> dict[str, float]:
+    """What a single orthomosaic, that of the earlier or the later survey, shows of a region."""
+    here, around = getattr(e.colour, when), getattr(e.colour, f"around_{when}")
+    around = here if around is None else around
+    stood = (when == "after") == (e.sign > 0)
+    return {
+        f"green_alone_{when}": here.vegetation,
+        f"wet_alone_{when}": here.water,
+        f"bare_alone_{when}": here.bare,
+        f"greener_alone_{when}": here.vegetation - around.vegetation,
+        f"barer_alone_{when}": here.bare - around.bare,
+        f"level_and_dark_alone_{when}": _bounded(-level / 2, 0, 1) * (1 - here.bare) if stood else 0.0,
+    }
+
+
+def seen_alone(given: Mapping[str, float]) -> str | None:
+    """The survey, "before" or "after", whose orthomosaic alone shows the region; None if both do or none."""
+    return next((when for when in SEEN if f"green_alone_{when}" in given), None)
+
+
+def names_of(weights: str) -> tuple[str, ...]:
+    """The numbers that a set of weights weighs, by its name."""
+    when = next((w for w in SEEN if weights.endswith(w)), None)
+    if when is not None:
+        return (*SHAPES, *(n for n in _ONE if n.endswith(f"_{when}")))
+    return (*SHAPES, *COLOURS) if weights.endswith("colour") else SHAPES
 
 
 def _ln(value: float) -> float:
@@ -189,7 +246,7 @@ class Weights:
 @dataclass(frozen=True)
 class Model:
     provenance: dict[str, Any]
-    weights: dict[str, Weights]  # "cut with colour", "cut", "fill with colour", "fill"
+    weights: dict[str, Weights]  # "cut", "cut with colour", "cut seen before", "cut seen after"; "fill" alike
     slope: float = 1.0  # of the log odds of digging, from what such odds came to on scenes left out
     shift: float = 0.0
 
@@ -233,7 +290,9 @@ class _Seen:
 
 
 def which_weights(sign: int, given: Mapping[str, float]) -> str:
-    return ("fill" if sign > 0 else "cut") + (" with colour" if COLOURS[0] in given else "")
+    alone = seen_alone(given)
+    way = " with colour" if COLOURS[0] in given else _ALONE[alone] if alone else ""
+    return ("fill" if sign > 0 else "cut") + way
 
 
 def probabilities(sign: int, given: Mapping[str, float]) -> dict[str, float]:

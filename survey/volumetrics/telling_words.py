@@ -64,6 +64,10 @@ def _phrase(name: str, e: Any) -> str:
         return "in the other survey it lacks the grain of anything measured"
     if name in ("too_steep_to_lie", "ln_steep"):
         return "steeper sides than poured earth can have" if s.steep > 1.0 and s.standing > 0.5 else ""
+    if name == "higher_than_heaped":
+        return "more height than so little ground carries of poured earth" if s.piled > 1.3 else ""
+    if name == "straight_strip":
+        return f"{s.elongation:.1f} times as long as wide, and straight" if s.rectangular > 0.6 else ""
     if name == "box_like":
         return "like a box, flat on top" if s.level < 0.2 and s.wall > 0.5 else "not like a box"
     if name == "deep_but_unseen" and c.change is not None and c.change < 1:
@@ -80,6 +84,14 @@ def _phrase(name: str, e: Any) -> str:
         return f"{percent(high.water)} water in {when}"
     if name == "wet_low" and low is not None:
         return f"{percent(low.water)} water in the other survey"
+    year = "the earlier survey" if name.endswith("_before") else "the later survey"
+    alone = c.before if name.endswith("_before") else c.after
+    if name.startswith(("green_alone", "greener_alone")) and alone is not None:
+        return f"{percent(alone.vegetation)} green in {year}"
+    if name.startswith(("wet_alone", "level_and_dark_alone")) and alone is not None:
+        return f"{percent(alone.water)} water in {year}"
+    if name.startswith(("bare_alone", "barer_alone")) and alone is not None:
+        return f"{percent(alone.bare)} bare ground in {year}"
     if name == "bare_after" and c.after is not None:
         return f"{percent(c.after.bare)} bare ground afterwards"
     if name == "ln_colour_change" and c.change is not None:

@@ -63,7 +63,7 @@ WORDS = {
     "boundary/geopackage.py": re.compile(r"SELECT .*"),
     "delivery/dates.py": re.compile(r"[a-z]{3} .*"),
     "volumetrics/challans.py": re.compile(r"[a-z() -]+"),
-    "volumetrics/telling.py": re.compile(r"(fill|cut) with colour"),
+    "volumetrics/telling.py": re.compile(r"((fill|cut)? ?)(with colour|seen (before|after))"),
     "pipelines/assess/points.py": re.compile(r"[a-z]+( [a-z]+)"),
     "pipelines/triggers/challans.py": re.compile(r"challan number"),
     "pipelines/triggers/run.py": re.compile(f"Triggers of {VALUE}"),

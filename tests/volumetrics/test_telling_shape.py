@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import RegularGridInterpolator
 
-from survey.imagery.region_colour import NOTHING
+from survey.imagery.region_colour import NOTHING, Seen
 from survey.volumetrics import telling
 from survey.volumetrics.region_shape import Scale, Shape, shape_of, wall_sampling
 from survey.volumetrics.telling_words import in_words
@@ -145,6 +145,32 @@ def test_missing_data_at_the_outline_is_seen() -> None:
     assert 0.2 < s.open_edge < 0.6
 
 
+@pytest.mark.parametrize("step", [1, 4])
+def test_a_shed_is_higher_than_earth_can_be_heaped_whatever_the_cells(step: int) -> None:
+    """On cells of half a metre and of two, where no side of either is resolved."""
+
+    def seen(rise: np.ndarray) -> Shape:
+        blocks = rise.reshape(N // step, step, N // step, step).mean(axis=(1, 3))
+        flat = np.full(blocks.shape, 300.0)
+        return shape_of(flat, blocks, blocks > 0.3, (CELL * step, CELL * step), SCALE)
+
+    cone = np.clip(0.65 * (6.0 - R), 0, None)
+    shed = np.where((np.abs(SOUTH) < 3) & (np.abs(EAST) < 4), 3.5, 0.0)
+    assert seen(cone).piled < 1.1
+    assert seen(shed).piled > 1.5
+    assert (seen(shed).cells_wide < 6) == (step == 4)
+
+
+def test_what_is_out_of_reach_of_any_certain_change_is_a_lobe() -> None:
+    certain = replace(SCALE, certain_m=0.1, reach_m=2.0)
+    rise = -frustum(2.0) - np.where((np.abs(SOUTH) < 2) & (EAST > 7) & (EAST < 25), 0.05, 0.0)
+    inside = rise < -0.02
+    s = shape_of(GROUND, rise, inside, (CELL, CELL), certain)
+    far = inside & (R > 11) & (EAST > 0)
+    assert s.lobe_share == pytest.approx(rise[far].sum() / rise[inside].sum(), rel=0.15)
+    assert shape_of(GROUND, -frustum(2.0), frustum(2.0) > 0, (CELL, CELL), certain).lobe_share == 0.0
+
+
 # -- the model -------------------------------------------------------------------------------------------
 def region(sign: int, rise: np.ndarray, before: np.ndarray = GROUND) -> SimpleNamespace:
     shape = look(rise, before)
@@ -179,13 +205,28 @@ def test_colours_that_nobody_saw_are_not_invented() -> None:
     assert not set(telling.COLOURS) & set(telling.numbers(region(-1, -frustum(2.5))))
 
 
+@pytest.mark.parametrize("when", telling.SEEN)
+def test_one_orthomosaic_says_what_it_shows_and_nothing_of_the_other(when: str) -> None:
+    e = region(1, frustum(2.5, face=0.7))
+    green = Seen(vegetation=0.9, water=0.0, bare=0.1, shadow=0.0)
+    soil = Seen(vegetation=0.1, water=0.0, bare=0.9, shadow=0.0)
+    e.colour = replace(NOTHING, **{when: green, f"around_{when}": soil})
+    given = telling.numbers(e)
+    assert telling.seen_alone(given) == when
+    assert telling.which_weights(1, given) == f"fill seen {when}"
+    assert tuple(given) == telling.names_of(f"fill seen {when}")
+    assert given[f"greener_alone_{when}"] == pytest.approx(0.8)
+    assert math.fsum(telling.probabilities(1, given).values()) == pytest.approx(1)
+    assert "90 % green" in in_words([f"green_alone_{when}"], e)
+
+
 def test_the_weights_say_what_they_were_learnt_from() -> None:
     raw = json.loads(files("survey.volumetrics").joinpath("telling_model.json").read_text("utf-8"))
     assert raw["classes"] == list(telling.CLASSES)
-    assert set(raw["weights"]) == {"cut", "fill", "cut with colour", "fill with colour"}
+    sets = ("", " with colour", " seen before", " seen after")
+    assert set(raw["weights"]) == {sign + way for sign in ("cut", "fill") for way in sets}
     for name, w in raw["weights"].items():
-        wanted = list(telling.BOUNDS) if "colour" in name else list(telling.SHAPES)
-        assert w["names"] == wanted
+        assert w["names"] == list(telling.names_of(name))
         assert np.isfinite(np.array(w["coefficients"])).all()
     assert raw["provenance"]["held_out"]
 

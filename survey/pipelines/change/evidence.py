@@ -12,6 +12,7 @@ import numpy as np
 from survey.dem.mapping import map_onto
 from survey.imagery.region_colour import Colour, colour_of
 from survey.pipelines.change.pair import Measurement
+from survey.volumetrics.partition import reach_m
 from survey.volumetrics.region_shape import Scale, Shape, shape_of
 from survey.volumetrics.region_window import RegionWindow, look_at
 
@@ -39,8 +40,15 @@ def scale_of_noise(m: Measurement) -> Scale:
     cells = max(1, math.ceil(coarser - 1e-3))
     if m.noise is None:
         return Scale(smooth, 0.0, smooth, m.thresholds.radius, cells)
+    certain = float(m.settings["certain_m"])
     return Scale(
-        smooth, m.noise.smooth_slope_m, max(m.noise.random_m, 1e-4), m.thresholds.radius, after_cells=cells
+        smooth,
+        m.noise.smooth_slope_m,
+        max(m.noise.random_m, 1e-4),
+        m.thresholds.radius,
+        cells,
+        certain,
+        reach_m(certain, m.thresholds.low_m, float(m.settings["smoothing_side_m"])),
     )
 
 

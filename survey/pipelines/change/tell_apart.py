@@ -30,6 +30,8 @@ MOST_TALLIED = 100
 LEAST_TALLIED = 0.25
 """Of the least area: smaller ones are spikes and single cells."""
 TALLIED_SIGMAS = 5.0
+DOUBTS = ("fringe_share", "sampling_share", "lobe_share")
+"""What makes up the doubt of a region's own outline, whoever speaks for what it is."""
 BACKFILL_STANDING = 0.4
 """Fill of which less than this share stood above its surroundings filled a hollow of the earlier ground."""
 
@@ -67,7 +69,7 @@ def tell_apart(
         part = spoken.get((int(row), int(col))) if spoken else None
         if part is not None and _digging(part) > _digging(evidence):
             s = evidence.shape
-            shape = replace(part.shape, fringe_share=s.fringe_share, sampling_share=s.sampling_share)
+            shape = replace(part.shape, **{name: getattr(s, name) for name in DOUBTS})
             evidence = replace(part, shape=shape)
         return judge(evidence, float(m.regions.rise_m3[k]) / float(m.regions.area_m2[k]))
 
@@ -121,10 +123,12 @@ def in_plain_words(m: Measurement) -> Remark:
     )
     if eyes < 2:
         text += (
-            " No orthomosaic was delivered"
+            " No orthomosaic was delivered: no change of colour could be seen, shape alone told changes "
+            "apart, and is less sure of it."
             if eyes == 0
-            else " Only one of the two orthomosaics was delivered"
-        ) + ": no change of colour could be seen, shape alone told changes apart, and is less sure of it."
+            else " Only one of the two orthomosaics was delivered: what covers the ground was seen in one "
+            "year, no change of colour could be, and changes are told apart less surely."
+        )
     return Remark("detection", text, "info" if eyes == 2 else "caution")
 
 
@@ -191,11 +195,12 @@ def judge(e: Evidence, mean_rise_m: float) -> Verdict:
     said: dict[str, Any] = {f"p_{name.replace(' ', '_')}": round(value, 4) for name, value in p.items()}
     said |= {name: round(value, 3) for name, value in given.items()}
     said["mean_rise_sigmas"] = round(e.certainty, 2) if math.isfinite(e.certainty) else None
-    blind = (
-        ""
-        if telling.COLOURS[0] in given
-        else "; no orthomosaic of both years shows it, so shape alone decides"
-    )
+    blind = ""
+    if (alone := telling.seen_alone(given)) is not None:
+        which = "earlier" if alone == "before" else "later"
+        blind = f"; only the orthomosaic of the {which} survey shows it"
+    elif telling.COLOURS[0] not in given:
+        blind = "; no orthomosaic of both years shows it, so shape alone decides"
     size = f"{abs(mean_rise_m):.2f} m {'lower' if e.sign < 0 else 'higher'} on average"
     if digging >= EVEN:
         speaking = weights.speaking(given, 0, CLASSES.index(other))
@@ -203,8 +208,13 @@ def judge(e: Evidence, mean_rise_m: float) -> Verdict:
         why = f"the ground is {size}" + (f": {words}" if words else "")
         if digging < 0.8:
             why += f"; it could also be {_called(other, e)}"
-        # Either grid may cut a wall in its own way, hence twice the variance of one sampling.
-        doubt = math.hypot(e.shape.fringe_share, math.sqrt(2) * e.shape.sampling_share)
+        # Either grid may cut a wall in its own way, hence twice the variance of one sampling. What is out of
+        # reach of any certain change may be noise that joined on: half of it is one σ.
+        doubt = math.hypot(
+            e.shape.fringe_share,
+            math.sqrt(2) * e.shape.sampling_share,
+            0.5 * e.shape.lobe_share,
+        )
         said["outline_share"] = round(doubt, 5)
         return Verdict(False, kind, "", why + blind, round(digging, 3), said, doubt)
     speaking = weights.speaking(given, CLASSES.index(other), 0)
