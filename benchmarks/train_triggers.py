@@ -31,6 +31,11 @@ from survey.imagery.triggers.settings import TriggerSettings
 OUT = Path(__file__).parents[1] / "survey" / "imagery" / "triggers" / "data" / "classes.json"
 LEFT_OUT = ("green_red",)
 """Not every sensor has green; its absence must not need a model of its own."""
+ONLY_SERIES = (*SINCE, SINCE_SWIR)
+"""Of two dates nothing has changed since the first."""
+ONLY_PAIRS = ("relief", "relief_large", "company", "surprise")
+"""What helps where a thing is seen once. Of series it gained on makers that were left out what it lost on
+seeds that were."""
 WHEN = (1, 2, 3, 5, 8)
 """Objects enter the fit at these numbers of detections, and at their last."""
 PENALTY = {"series": 300.0, "pair": 100.0}
@@ -231,14 +236,16 @@ def fit(files: Sequence[Path], only: Sequence[str] = ()) -> None:
     plain = [f for f in every if "swir" not in f]
 
     def once(names: Sequence[str]) -> list[str]:
-        # Of two dates nothing has changed since the first.
-        return [f for f in names if f not in (*SINCE, SINCE_SWIR)]
+        return [f for f in names if f not in ONLY_SERIES]
+
+    def often(names: Sequence[str]) -> list[str]:
+        return [f for f in names if f not in ONLY_PAIRS]
 
     pairs = [r for r in rows if world_of(r["regime"])[1].startswith("pair")]
     series = [r for r in rows if not world_of(r["regime"])[1].startswith("pair")]
     wanted = {
-        "swir-series": ([r for r in series if "swir1_nir" in r["features"]], every),
-        "no-swir-series": (series, plain),
+        "swir-series": ([r for r in series if "swir1_nir" in r["features"]], often(every)),
+        "no-swir-series": (series, often(plain)),
         "swir-pair": (pairs, once(every)),
         "no-swir-pair": (pairs, once(plain)),
     }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from survey.imagery.triggers.bands import BandSet
 from survey.imagery.triggers.common import UNKNOWN
+from survey.imagery.triggers.company import ALIKE, REACH, company
 from survey.imagery.triggers.ground import BARE, SEASONAL, SHORE, WATER, WOODY
 from survey.imagery.triggers.product import plain
 from survey.imagery.triggers.shapes import axes, smallest_box
@@ -26,6 +27,12 @@ F32 = NDArray[np.float32]
 
 LAST_HITS = 4
 """Spectra are averaged over this many latest detections."""
+
+RELIEF_FLOOR = 0.02
+"""ln reflectance: unevenness below this is noise."""
+RELIEF_SIZE = 2.0
+"""ln ha, with its sign turned: of objects smaller than exp(−2) ha the edges speak louder than what lies
+within."""
 
 
 def _log(reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -166,11 +173,22 @@ def measure(
             len(cells) / max(born_cells, 1),
         ]
     ).tolist()
+    # Faces, shade and spoil of one rock differ in light; roofs amid earth, or crops, in colour.
+    relief = math.log((out["uneven_in"] + RELIEF_FLOOR) / (out["patchy_in"] + RELIEF_FLOOR))
+    beside = company(
+        cells, hits[0], support.cell, support.width, support.at, novel, support.now, _logs()[0], a,
+        REACH, ALIKE,
+    )  # fmt: skip
+    new = cells[novel[hits[-1]][cells]]
     land = kinds.tolist()
     shown = sum(land)
     if not len(worked):
         out["unlike_worked"] = UNKNOWN / 2
     return out | {
+        "relief": relief,
+        "relief_large": relief * (area + RELIEF_SIZE),
+        "company": beside,
+        "surprise": -float(middle(support.log10_p[support.at[hits[-1]][new]])),
         "barer": out["ndvi_now"] - out["green_low"],
         "uneven_more": out["uneven"] - out.pop("uneven_usual"),
         "brighter_abs": abs(out["brighter"]),
