@@ -38,7 +38,7 @@ def test_who_is_alone_has_no_company() -> None:
 
 def test_only_what_is_alike_and_near_is_company() -> None:
     like, unlike = (1500, 2000, 3000), (3000, 2000, 1500)
-    # Two within eight cells of the object's box, one of them a tenth darker; one beyond; one of another colour.
+    # Two within eight cells of the object's box, one a tenth darker; one beyond; one of another colour.
     others = {(12, 20): like, (25, 29): (1350, 1800, 2700), (11, 20): like, (22, 25): unlike}
     assert asked(OWN, others) == pytest.approx(math.log(3 / 4))
 
