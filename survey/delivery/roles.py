@@ -326,7 +326,9 @@ def _dated(guess: Guess) -> Guess:
     if guess.date is not None and written is not None and written < guess.date:
         doubts.append(f"the file was written on {written.isoformat()}, before that day")
     if guess.date is None and written is not None:
-        doubts.append(f"the file was written on {written.isoformat()}, which is not the day of the survey")
+        doubts.append(
+            f"the file was written on {written.isoformat()}, which is perhaps not the day of the survey"
+        )
     unknown = guess.unknown
     if guess.date is None and guess.role in ("dem", "dsm", "dtm", "ortho", "multispectral"):
         unknown = ("date", *unknown)
