@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from survey.heap import give_back
 from survey.pipelines.change.compare import Comparison, compare
 from survey.pipelines.change.record import comparison_record
 from survey.pipelines.runs import Run, run_in_folder
@@ -68,6 +69,8 @@ def draw(
     """
     from survey.pipelines.publish import draw_comparison
 
+    # Looking at regions left holes in memory; maps and, beside them, change.tif need the room.
+    give_back()
     last = c.pairs[-1]
     return draw_comparison(
         folder,
