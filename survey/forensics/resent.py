@@ -183,7 +183,11 @@ DEFAULTS = Settings()
 
 
 def judge_pair(
-    w: PairWindows, cell_m: float, settings: Settings = DEFAULTS, moved: tuple[int, int] = (0, 0)
+    w: PairWindows,
+    cell_m: float,
+    settings: Settings = DEFAULTS,
+    moved: tuple[int, int] = (0, 0),
+    cells_on_cells: bool = True,
 ) -> Outcome:
     """Flags for a pair of elevation models.
 
@@ -196,6 +200,9 @@ def judge_pair(
     moved:
         Rows and columns by which the earlier file had to be moved to fit (a shift that the files' own
         placement does not know of), for the message.
+    cells_on_cells:
+        False where the earlier survey had to be interpolated: a mean of its cells has less noise than a cell,
+        as little as none beside coarser or finer ones, so that noise of its which is missing says nothing.
     """
     judged = w.rough > 0
     squares = int(judged.sum())
@@ -219,7 +226,7 @@ def judge_pair(
         flags.append(_copy(w, copied, share, part, area, moved))
     figures = _figures(w, usable & ~copied)
     whole = part >= 0.5
-    if not whole and figures is not None:
+    if not whole and figures is not None and cells_on_cells:
         noisy = _noise_added(figures, settings, moved)
         if noisy is None:
             noisy = _hanging_noise_added(w, usable & ~copied, settings, moved)

@@ -49,6 +49,25 @@ def test_two_flights_without_correlated_noise_raise_nothing():
         assert judge_pair(pair_windows(scene.before, scene.after), 1.0).flags == ()
 
 
+def test_an_earlier_flight_on_finer_cells_has_no_noise_that_could_be_missing():
+    """Between cells it is a mean of four of them: half of their noise, a quarter of its variance."""
+    rng = np.random.default_rng(11)
+    row, col = np.mgrid[0:352, 0:352].astype(float)
+    ground = 300 + 3 * np.sin(row / 40) * np.cos(col / 55) + 0.02 * rng.standard_normal((352, 352))
+    earlier = ground + 0.02 * rng.standard_normal((4, 352, 352)).mean(axis=0)
+    later = ground + 0.02 * rng.standard_normal((352, 352))
+    w = pair_windows(earlier.astype(np.float32), later.astype(np.float32))
+    assert judge_pair(w, 2.0, cells_on_cells=False).flags == ()
+    # A copy is one whatever its cells, …
+    again = pair_windows(earlier.astype(np.float32), earlier.astype(np.float32))
+    assert [f.name for f in judge_pair(again, 2.0, cells_on_cells=False).flags] == ["identical"]
+    # … and where cells lie on cells, noise that is missing tells.
+    noisy = pair_windows(
+        earlier.astype(np.float32), (earlier + 0.02 * rng.standard_normal((352, 352))).astype(np.float32)
+    )
+    assert [f.name for f in judge_pair(noisy, 2.0).flags] == ["noise added"]
+
+
 def test_sent_again_as_it_was(honest):
     assert flags(honest.before, honest.before.copy()) == [("identical", "strong")]
 

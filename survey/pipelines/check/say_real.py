@@ -109,7 +109,8 @@ def _say_resent(c: Context, seen: GroundSeen, cell: float) -> None:
             "elevation model",
         )
         return
-    outcome = judge_pair(seen.pair, cell, moved=seen.moved)
+    laid = seen.plan.earlier is not None and seen.plan.earlier.rows is not None
+    outcome = judge_pair(seen.pair, cell, moved=seen.moved, cells_on_cells=laid)
     if not outcome.flags:
         # Of the file's own heights: at 9,000 m a digit is thirty times what it is at 300 m.
         digit = seen.squares.digit_m if seen.squares is not None else last_digit(np.array([9000.0]))
