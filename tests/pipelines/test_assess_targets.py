@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import shapely
@@ -14,6 +16,7 @@ from survey.pipelines.assess.targets import (
     Target,
     drawn,
     from_polygons,
+    from_sites,
     settle_overlaps,
     without_repeats,
 )
@@ -115,3 +118,18 @@ def test_a_detected_outline_is_drawn_with_few_corners_within_a_cell():
     assert shapely.get_num_coordinates(simple) <= MOST_VERTICES
     assert simple.area == pytest.approx(cells.area, rel=0.02)
     assert shapely.hausdorff_distance(simple.exterior, cells.exterior) < 2 * cell
+
+
+def test_detected_pits_and_heaps_outside_are_assessed_and_what_was_filled_again_is_not():
+    def site(name, kind, outside_m3, zone="beyond"):
+        return SimpleNamespace(id=name, kind=kind, outside_volume_m3=outside_m3, volume_m3=100.0, zone=zone)
+
+    found = [
+        (site("small pit", "pit", 20.0), square(0, 0, 9)),
+        (site("filled", "backfill", 90.0), square(10, 0, 9)),
+        (site("heap", "heap", 60.0), square(20, 0, 9)),
+        (site("at home", "pit", 0.0, "lease"), square(30, 0, 9)),
+    ]
+    made = from_sites(found, 0.5, outside_only=True)
+    assert [(t.id, t.kind) for t in made] == [("heap", "stock"), ("small pit", "pit")]
+    assert "filled" not in {t.id for t in from_sites(found, 0.5, outside_only=False)}

@@ -151,6 +151,9 @@ def _detected(
         said = [*comparison.notes]
         if job.detect.existing is not True:
             said.append(Remark("undated-not-asked", UNDATED_NOT_ASKED, "info"))
+        filled = sum(s.kind == "backfill" and s.outside_volume_m3 > 0 for s, _ in listed)
+        if filled:
+            said.append(Remark("backfill-not-assessed", _filled_again(filled), "info"))
         surveyed = Surveyed(
             m.job,
             reader_of_pair(m),
@@ -179,6 +182,14 @@ def _detected(
     disturbed = tuple(p for _, p in found.sites)
     surveyed = Surveyed(grid, reader_of(after.surface), after, None, None, disturbed, tuple(notes))
     return surveyed, targets, lease, near, zones, [s for s, _ in found.sites]
+
+
+def _filled_again(count: int) -> str:
+    return (
+        f"Pits outside the lease that were filled again, wholly or in part: {count}. That is neither dug "
+        "nor stocked mineral, and was not assessed. Name an outline under targets to have it measured all "
+        "the same."
+    )
 
 
 def _given_surface(job: Job, ask: Assess, inputs: Inputs, after: Opened) -> Opened:

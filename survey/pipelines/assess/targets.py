@@ -57,12 +57,17 @@ def from_polygons(named: Sequence[tuple[str, Any]]) -> list[Target]:
 
 
 def from_sites(found: Sequence[tuple[Site, Any]], cell_m: float, *, outside_only: bool) -> list[Target]:
-    """Targets of detected sites: those with volume outside the lease, the largest there first.
+    """Targets of detected pits and heaps: those with volume outside the lease, the largest there first.
 
+    Ground that was filled again is neither dug nor stocked mineral: it is listed, and not assessed.
     The outline of a detected site follows its cells; it is drawn with as few corners as a table can hold, and
     measured as drawn.
     """
-    chosen = [(s, p) for s, p in found if not outside_only or s.outside_volume_m3 > 0 or s.zone != "lease"]
+    chosen = [
+        (s, p)
+        for s, p in found
+        if s.kind != "backfill" and (not outside_only or s.outside_volume_m3 > 0 or s.zone != "lease")
+    ]
     chosen.sort(key=lambda pair: (-pair[0].outside_volume_m3, -pair[0].volume_m3, pair[0].id))
     return [
         Target(site.id, drawn(polygon, cell_m), order, "pit" if site.kind == "pit" else "stock", site=site)
