@@ -6,6 +6,7 @@ import ctypes
 import io
 import math
 import re
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -400,3 +401,24 @@ def test_a_section_is_never_drawn_shallower_than_it_is(depth_m):
     across = (drawn.frame[1] - drawn.frame[0]) / section.length_m
     body = drawn.height - 11.0 - 13.0
     assert body / (1.16 * depth_m) == pytest.approx(across, rel=0.01)
+
+
+@pytest.mark.parametrize(("depth_m", "half_m"), [(4.5, 16.0), (30.0, 24.0), (120.0, 24.0), (2.0, 300.0)])
+@pytest.mark.parametrize("words", [EN, Words("hi")])
+def test_the_title_of_a_section_stands_clear_of_its_dates(depth_m, half_m, words):
+    """A section that is drawn small to be true to scale is narrower than what is written over it."""
+    from survey.report.draw.section import draw_section, section_title
+    from survey.report.draw.svg import Label
+
+    section = replace(_pit_section(depth_m, half_m, 1), name="C001974-000695", site="C001974-000695")
+    traces = [replace(t, label=f"{t.label}: 25 April 2025") for t in section.traces]
+    drawn = draw_section(replace(section, traces=traces), words, width_mm=171.0, most_height_mm=52.0)
+    assert drawn is not None
+    labels = [p for p in drawn._parts if isinstance(p, Label)]
+    (title,) = [p for p in labels if p.text == section_title(section, words)]
+    ends = title.x + 0.55 * title.size * len(title.text)
+    dates = [p for p in labels if any(p.text == t.label for t in traces)]
+    assert len(dates) == 2
+    # Each date carries its line, 9 mm, to its left.
+    assert min(d.x - 0.5 * d.size * len(d.text) - 9.0 for d in dates) > ends
+    assert max(d.x for d in dates) <= drawn.width

@@ -211,13 +211,12 @@ def draw_section(
     if heights is None:
         return None
     margin_left, margin_right, margin_top, margin_bottom = 16.0, 8.0, 11.0, 13.0
+    # The title and the dates need their room above a short section too.
+    head = 1.9 * len(section_title(section, words)) + sum(1.2 * len(t.label) + 14.0 for t in section.traces)
+    least = max(_LEAST_WIDTH, margin_left + head)
     if scale is not None:
         across = 1000.0 / scale
-        # The title and the dates need their room above a short section too.
-        head = 1.9 * len(section_title(section, words)) + sum(
-            1.2 * len(t.label) + 14.0 for t in section.traces
-        )
-        width = max(margin_left + section.length_m * across + margin_right, _LEAST_WIDTH, margin_left + head)
+        width = max(margin_left + section.length_m * across + margin_right, least)
     else:
         width = width_mm or 170.0
         across = (width - margin_left - margin_right) / section.length_m
@@ -232,7 +231,7 @@ def draw_section(
             break
     if room is not None and (high - low) * up > room:
         across = up = room / (high - low)
-        width = max(margin_left + section.length_m * across + margin_right, _LEAST_WIDTH)
+        width = max(margin_left + section.length_m * across + margin_right, least)
     # A flat section gets some sky, or the figures on its axis would lie on each other.
     high = max(high, low + _LEAST_BODY / up)
     step = nice_step(high - low, max(2, round((high - low) * up / 12)))
