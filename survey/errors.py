@@ -19,7 +19,8 @@ class SurveyError(Exception):
     expected:
         What is accepted here, if that is not obvious.
     file:
-        The file concerned. Only its name is shown: an error travels to people who do not share the disk.
+        The file concerned. A path within the delivery is shown as it is, since each year may have its own
+        ``dsm.tif``; of any other only the name: an error travels to people who do not share the disk.
     mend:
         What to do, as an instruction.
     """
@@ -41,7 +42,7 @@ class SurveyError(Exception):
         super().__init__(found)
 
     def __str__(self) -> str:
-        text = self.found if self.file is None else f"{PurePath(self.file).name}: {self.found}"
+        text = self.found if self.file is None else f"{_shown(PurePath(self.file))}: {self.found}"
         if self.expected:
             text += f"; expected {self.expected}"
         if not text.endswith((".", "!", "?")):
@@ -53,6 +54,10 @@ class SurveyError(Exception):
     def __reduce__(self):  # type: ignore[no-untyped-def]
         # Errors cross process borders; keyword-only arguments need help to be rebuilt there.
         return _rebuild, (type(self), self.found, self.expected, self.file, self.mend)
+
+
+def _shown(file: PurePath) -> str:
+    return file.name if file.is_absolute() or ".." in file.parts else file.as_posix()
 
 
 def _rebuild(

@@ -24,6 +24,11 @@ def test_only_the_name_of_a_file_travels():
     assert "/home/someone" not in str(SurveyError("cannot be read", file="/home/someone/dsm.tif"))
 
 
+def test_a_path_within_the_delivery_says_which_year_is_meant():
+    assert str(SurveyError("cannot be read", file="2024/dsm.tif")) == "2024/dsm.tif: cannot be read."
+    assert str(SurveyError("cannot be read", file="../../someone/dsm.tif")) == "dsm.tif: cannot be read."
+
+
 @pytest.mark.parametrize("ending", [".", "!", "?"])
 def test_a_sentence_that_ends_is_not_ended_again(ending):
     assert str(SurveyError("found nothing" + ending)) == "found nothing" + ending

@@ -74,8 +74,10 @@ def open_epochs(
     files = [(s, s.dtm if kind == "dtm" and s.dtm else s.dem or s.dtm or "") for s in job.measured]
     scratch = inputs.scratch() if unpack else None
     out = []
+    # The other model of a survey is not measured; but nobody shall believe that a damaged file was in order.
+    beside = [(s, name) for s, used in files for name in (s.dem, s.dtm) if name and name != used]
     # Surveys know nothing of each other, and their first blocks are decoded outside the interpreter's lock.
-    with ThreadPoolExecutor(max(1, min(threads, len(files)))) as pool:
+    with ThreadPoolExecutor(max(1, min(threads, len(files) + len(beside)))) as pool:
         opening = [
             pool.submit(
                 open_surface,
@@ -83,12 +85,14 @@ def open_epochs(
                 crs=survey.crs,
                 height_unit=survey.height_unit,
                 name=name,
-                scratch=scratch,
+                scratch=scratch if (survey, name) in files else None,
             )
-            for survey, name in files
+            for survey, name in (*files, *beside)
         ]
         wait(opening)
-    for (survey, name), surface_of in zip(files, opening, strict=True):
+    for other in opening[len(files) :]:
+        other.result()
+    for (survey, name), surface_of in zip(files, opening, strict=False):
         opened = surface_of.result()
         inputs.describe_surface(name, opened)
         reference, more = settle(survey.height, opened.heights, file=name)

@@ -138,6 +138,20 @@ def test_heights_in_whole_steps_have_noise_too(mine, step_m):
     ]
 
 
+def test_a_damaged_model_is_refused_although_the_other_is_measured(mine):
+    folder, g = mine
+    write_dem(folder / "whole.tif", g, ground(g, 9))
+    (folder / "torn.tif").write_bytes((folder / "whole.tif").read_bytes()[:-4000])
+    text = write_job(folder, {"2024-04-20": "a.tif", "2025-04-21": "b.tif"}, name="torn")
+    job = text.read_text()
+    job = job.replace('dem = "a.tif"', 'dem = "torn.tif"\ndtm = "a.tif"')
+    text.write_text(job.replace('dem = "b.tif"', 'dem = "whole.tif"\ndtm = "b.tif"'))
+    with pytest.raises(InputRefused, match=r"torn\.tif"):
+        measured(text)
+    text.write_text(text.read_text().replace("torn.tif", "whole.tif"))
+    assert measured(text).pairs[0].zones[0].cut_m3 > 0
+
+
 def test_feet_and_south_up_give_the_same_cubic_metres(mine):
     folder, g = mine
     heights = ground(g, 2, dig=lambda x, y: pit(x, y, g), up=0.1)
