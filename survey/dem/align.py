@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.dem import stable as _stable
-from survey.dem.coregister import Basis, first_fit, refine_shift
+from survey.dem.coregister import Basis, Fit, Tiling, first_fit, refine_shift
 from survey.dem.rise import Correction
 from survey.dem.robust import nmad
 from survey.dem.sampling import (
@@ -34,6 +34,8 @@ from survey.grid import Grid
 
 MOST_POINTS = 160_000
 LEAST_STABLE = 500
+BLOCKS_FOR_EVERY_TERM = 24
+"""Fewer stable blocks than these cannot carry tilt and dome beside their own noise."""
 NAMES = ("up", "tilt_east", "tilt_north", "dome")
 
 
@@ -89,6 +91,41 @@ Masker = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]
 """Given eastings and northings (n,), says which points may be stable ground."""
 
 
+@dataclass(frozen=True)
+class _Ground:
+    """The sampled points and the blocks they lie in: what every step of the alignment looks at."""
+
+    at: Points
+    untouched: NDArray[np.float64]  # (n,) rise before anything is moved
+    use: NDArray[np.bool_]  # (n,) measured twice, and allowed to be stable
+    columns: NDArray[np.float64]  # (n, 4) height terms
+    block: NDArray[np.int64]  # (n,) number of the point's block
+    cols: int
+    tiling: Tiling
+    side_m: float
+    full: int  # sampled points in a whole block
+
+    def stable(self, residual: NDArray[np.float64]) -> NDArray[np.bool_]:
+        least = max(8, int(0.05 * self.full))
+        return _stable.stable_cells(residual, self.use, self.block, self.cols, least=least)
+
+    def blocks(self, rise: NDArray[np.float64], stable: NDArray[np.bool_]) -> _stable.Blocks:
+        return _stable.block_means(self.at, rise, stable, self.block, self.columns, self.side_m, self.full)
+
+
+@dataclass(frozen=True)
+class _Shift:
+    """What was decided about the horizontal shift, and the rise (n,) at it."""
+
+    east_m: float
+    north_m: float
+    covariance: NDArray[np.float64]  # (2, 2) m²; what remains unknown
+    rise: NDArray[np.float64]
+    applied: bool
+    why: str
+    notes: tuple[tuple[str, str], ...] = ()
+
+
 def align(
     sample: list[Window],
     job: Grid,
@@ -109,80 +146,21 @@ def align(
     tie : height difference after - before at check points and its σ, used where stable ground is missing.
     """
     at = points(sample, job, MOST_POINTS)
-    b = job.bounds
-    basis = Basis(
-        round((b.west + b.east) / 2, 3),
-        round((b.south + b.north) / 2, 3),
-        max(1.0, round(max(b.east - b.west, b.north - b.south) / 2, 3)),
-    )
+    basis = _basis(job)
     resampler = Resampler(sample, at, job, after_grid)
     untouched = resampler.at(0.0, 0.0) - at.before
     use = np.isfinite(untouched)
     if usable is not None:
         use &= usable(at.east, at.north)
-    if wishes.vertical is False:
-        return _unaligned(at, untouched, use, basis, job, sample)
-    if int(use.sum()) < LEAST_STABLE:
+    if wishes.vertical is not False and int(use.sum()) < LEAST_STABLE:
         return _without_ground(at, untouched, use, basis, tie, f"{int(use.sum())} usable cells")
+    ground = _ground(sample, job, at, basis, untouched, use)
+    if wishes.vertical is False:
+        return _unaligned(ground, basis, job, sample)
     reach = min(REACH_M, 90 * after_grid.cell_m)
     fit = first_fit(at, resampler, basis, use, horizontal=wishes.horizontal is not False, reach_m=reach)
-    side = _stable.block_side(job, not read_whole(job), WINDOW_CELLS)
-    block, cols, tiling = _stable.block_of(at, side, job)
-    columns = basis.columns(at.east, at.north)
-    full = _points_per_block(sample, at, side)
-
-    east, north, covariance = fit.east_m, fit.north_m, np.full((2, 2), np.nan)
-    rise = resampler.at(east, north) - at.before
-    residual = rise + columns @ fit.beta
-    stable = _stable.stable_cells(residual, use, block, cols, least=max(8, int(0.05 * full)))
-    notes: list[tuple[str, str]] = []
-    applied, why = False, "switched off in the job"
-    if wishes.horizontal is not False:
-        e, n, cov, moved = refine_shift(at, resampler, columns, stable, tiling, fit, reach)
-        sigma = math.sqrt(max(np.linalg.eigvalsh(cov)[-1], 0.0)) if np.isfinite(cov).all() else math.inf
-        length = math.hypot(e, n)
-        limit = 0.5 * job.cell_m
-        if wishes.horizontal is True and math.isfinite(sigma):
-            applied, why = True, "asked for in the job"
-        elif sigma <= limit:
-            applied = True
-            why = f"the ground shows it to ±{1.96 * sigma:.3f} m"
-        elif length > 3 * sigma:
-            applied, why = True, f"{length:.2f} m, {length / sigma:.1f} times its σ"
-        else:
-            why = (
-                f"the ground is too flat to tell: ±{1.96 * sigma:.2f} m"
-                if math.isfinite(sigma)
-                else ("the ground is flat or slopes one way only: no shift can be told")
-            )
-        if max(abs(e), abs(n)) >= 0.98 * reach:
-            applied, why = False, f"no shift within {reach:.0f} m lays the surveys on each other"
-            notes.append(("shift-out-of-reach", f"{why}; heights alone were aligned"))
-        if applied:
-            east, north, rise, covariance = e, n, moved, cov
-        else:
-            east = north = 0.0
-            rise = untouched
-            # What the ground cannot tell may be there: as large as its σ, and no larger than the fit saw.
-            unknown = min(sigma, max(length, job.cell_m)) if math.isfinite(sigma) else job.cell_m
-            covariance = np.eye(2) * unknown**2
-            notes.append(("shift-unknown", f"horizontal shift not applied: {why}"))
-    else:
-        east = north = 0.0
-        rise, covariance = untouched, np.zeros((2, 2))
-    # Settle: the stable ground is judged again with the trend that it itself implies.
-    beta = fit.beta
-    for _ in range(3):
-        stable = _stable.stable_cells(rise + columns @ beta, use, block, cols, least=max(8, int(0.05 * full)))
-        blocks = _stable.block_means(at, rise, stable, block, columns, side * job.cell_m, full)
-        if blocks.count < LEAST_BLOCKS:
-            break
-        flexible = (0, 1, 2, 3) if blocks.count >= 24 else (0,)
-        new = np.zeros(4)
-        new[list(flexible)] = np.linalg.lstsq(blocks.columns[:, flexible], -blocks.value, rcond=None)[0]
-        if np.abs(new - beta).max() < 1e-4:
-            break
-        beta = new
+    shift = _shift(ground, resampler, fit, wishes.horizontal, reach, job.cell_m)
+    stable, blocks = _settled(ground, shift.rise, fit.beta)
     if blocks.count < LEAST_BLOCKS or int(stable.sum()) < LEAST_STABLE // 2:
         return _without_ground(at, untouched, use, basis, tie, f"{blocks.count} stable blocks")
     inside = _hull_holds(*_corners(blocks), interest)
@@ -190,23 +168,20 @@ def align(
         blocks, np.array([inside, inside]), {"tilt": wishes.tilt, "dome": wishes.dome}
     )
     trend = fit_trend(blocks, terms)
-    every = (0, 1, 2, 3) if blocks.count >= 24 else terms
+    every = (0, 1, 2, 3) if blocks.count >= BLOCKS_FOR_EVERY_TERM else terms
     full_trend = trend if every == terms else fit_trend(blocks, every)
     correction = _correction(trend, basis)
-    residual = np.where(stable, rise + correction.at(at.east, at.north), np.nan)
+    residual = np.where(stable, shift.rise + correction.at(at.east, at.north), np.nan)
+    notes = shift.notes
     if not inside:
-        notes.append(
-            (
-                "extrapolated",
-                "stable ground does not surround the area of interest: its error is extrapolated",
-            )
-        )
+        said = "stable ground does not surround the area of interest: its error is extrapolated"
+        notes = (*notes, ("extrapolated", said))
     return Alignment(
-        east_m=round(east, 6),
-        north_m=round(north, 6),
+        east_m=round(shift.east_m, 6),
+        north_m=round(shift.north_m, 6),
         correction=correction,
-        terms=_terms(east, north, covariance, applied, why, trend, full_trend, basis, reasons),
-        shift_covariance=covariance,
+        terms=_terms(shift, trend, full_trend, basis, reasons),
+        shift_covariance=shift.covariance,
         trend=trend,
         full_trend=full_trend,
         basis=basis,
@@ -216,9 +191,90 @@ def align(
         residual=residual,
         stable=stable,
         points=at,
-        notes=tuple(notes),
+        notes=notes,
         histogram=(untouched[stable], residual[stable]),
     )
+
+
+def _basis(job: Grid) -> Basis:
+    b = job.bounds
+    return Basis(
+        round((b.west + b.east) / 2, 3),
+        round((b.south + b.north) / 2, 3),
+        max(1.0, round(max(b.east - b.west, b.north - b.south) / 2, 3)),
+    )
+
+
+def _ground(
+    sample: list[Window],
+    job: Grid,
+    at: Points,
+    basis: Basis,
+    untouched: NDArray[np.float64],
+    use: NDArray[np.bool_],
+) -> _Ground:
+    side = _stable.block_side(job, not read_whole(job), WINDOW_CELLS)
+    block, cols, tiling = _stable.block_of(at, side, job)
+    full = _points_per_block(sample, at, side)
+    columns = basis.columns(at.east, at.north)
+    return _Ground(at, untouched, use, columns, block, cols, tiling, side * job.cell_m, full)
+
+
+def _shift(
+    ground: _Ground, resampler: Resampler, fit: Fit, wish: bool | None, reach: float, cell_m: float
+) -> _Shift:
+    """Apply the shift that stable cells show, if they show one well enough, or if the job asks for it."""
+    if wish is False:
+        off = "switched off in the job"
+        return _Shift(0.0, 0.0, np.zeros((2, 2)), ground.untouched, False, off)
+    residual = resampler.at(fit.east_m, fit.north_m) - ground.at.before + ground.columns @ fit.beta
+    east, north, covariance, moved = refine_shift(
+        ground.at, resampler, ground.columns, ground.stable(residual), ground.tiling, fit, reach
+    )
+    known = bool(np.isfinite(covariance).all())
+    sigma = math.sqrt(max(np.linalg.eigvalsh(covariance)[-1], 0.0)) if known else math.inf
+    length = math.hypot(east, north)
+    applied, why = _worth_applying(length, sigma, wish, cell_m)
+    notes = []
+    if max(abs(east), abs(north)) >= 0.98 * reach:
+        applied, why = False, f"no shift within {reach:.0f} m lays the surveys on each other"
+        notes.append(("shift-out-of-reach", f"{why}; heights alone were aligned"))
+    if applied:
+        return _Shift(east, north, covariance, moved, True, why, tuple(notes))
+    # What the ground cannot tell may be there: as large as its σ, and no larger than the fit saw.
+    unknown = min(sigma, max(length, cell_m)) if math.isfinite(sigma) else cell_m
+    notes.append(("shift-unknown", f"horizontal shift not applied: {why}"))
+    return _Shift(0.0, 0.0, np.eye(2) * unknown**2, ground.untouched, False, why, tuple(notes))
+
+
+def _worth_applying(length_m: float, sigma_m: float, wish: bool | None, cell_m: float) -> tuple[bool, str]:
+    if wish is True and math.isfinite(sigma_m):
+        return True, "asked for in the job"
+    if sigma_m <= 0.5 * cell_m:
+        return True, f"the ground shows it to ±{1.96 * sigma_m:.3f} m"
+    if length_m > 3 * sigma_m:
+        return True, f"{length_m:.2f} m, {length_m / sigma_m:.1f} times its σ"
+    if math.isfinite(sigma_m):
+        return False, f"the ground is too flat to tell: ±{1.96 * sigma_m:.2f} m"
+    return False, "the ground is flat or slopes one way only: no shift can be told"
+
+
+def _settled(
+    ground: _Ground, rise: NDArray[np.float64], beta: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], _stable.Blocks]:
+    """Stable points and their blocks, judged again with the height terms that they themselves imply."""
+    for _ in range(3):
+        stable = ground.stable(rise + ground.columns @ beta)
+        blocks = ground.blocks(rise, stable)
+        if blocks.count < LEAST_BLOCKS:
+            break
+        flexible = (0, 1, 2, 3) if blocks.count >= BLOCKS_FOR_EVERY_TERM else (0,)
+        new = np.zeros(4)
+        new[list(flexible)] = np.linalg.lstsq(blocks.columns[:, flexible], -blocks.value, rcond=None)[0]
+        if np.abs(new - beta).max() < 1e-4:
+            break
+        beta = new
+    return stable, blocks
 
 
 def _points_per_block(sample: list[Window], at: Points, side: int) -> int:
@@ -248,19 +304,12 @@ def _correction(trend: Trend, basis: Basis) -> Correction:
 
 
 def _terms(
-    east: float,
-    north: float,
-    covariance: NDArray[np.float64],
-    applied: bool,
-    why: str,
-    trend: Trend,
-    full_trend: Trend,
-    basis: Basis,
-    reasons: dict[str, str],
+    shift: _Shift, trend: Trend, full_trend: Trend, basis: Basis, reasons: dict[str, str]
 ) -> tuple[Term, ...]:
+    covariance, applied, why = shift.covariance, shift.applied, shift.why
     out = [
-        Term("east", east, math.sqrt(max(covariance[0, 0], 0)), "m", applied, why),
-        Term("north", north, math.sqrt(max(covariance[1, 1], 0)), "m", applied, why),
+        Term("east", shift.east_m, math.sqrt(max(covariance[0, 0], 0)), "m", applied, why),
+        Term("north", shift.north_m, math.sqrt(max(covariance[1, 1], 0)), "m", applied, why),
     ]
     scale = (1.0, basis.scale_m, basis.scale_m, basis.scale_m**2 / 1e6)
     units = ("m", "m/m", "m/m", "m/km²")
@@ -299,21 +348,11 @@ def _hull_holds(east: NDArray[np.float64], north: NDArray[np.float64], interest:
     return float((hull.find_simplex(interest) >= 0).mean()) >= 0.9
 
 
-def _unaligned(
-    at: Points,
-    untouched: NDArray[np.float64],
-    use: NDArray[np.bool_],
-    basis: Basis,
-    job: Grid,
-    sample: list[Window],
-) -> Alignment:
+def _unaligned(ground: _Ground, basis: Basis, job: Grid, sample: list[Window]) -> Alignment:
     """The job asks for no alignment; noise is still learnt from the ground that stayed."""
-    side = _stable.block_side(job, not read_whole(job), WINDOW_CELLS)
-    block, cols, _ = _stable.block_of(at, side, job)
-    full = _points_per_block(sample, at, side)
-    stable = _stable.stable_cells(untouched, use, block, cols, least=max(8, int(0.05 * full)))
-    columns = basis.columns(at.east, at.north)
-    blocks = _stable.block_means(at, untouched, stable, block, columns, side * job.cell_m, full)
+    at, untouched = ground.at, ground.untouched
+    stable = ground.stable(untouched)
+    blocks = ground.blocks(untouched, stable)
     trend = fit_trend(blocks, (0,)) if blocks.count >= LEAST_BLOCKS else None
     off = "alignment is switched off in the job"
     residual = np.where(stable, untouched, np.nan)
