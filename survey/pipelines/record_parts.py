@@ -13,8 +13,9 @@ from shapely.geometry.base import BaseGeometry
 
 from survey.dem.contrast import mean_error
 from survey.grid import Grid
-from survey.pipelines.change.pair import Measurement, nodes_grid, zone_nodes
+from survey.pipelines.change.pair import Measurement
 from survey.pipelines.layers import BUFFER, FIXED, LEASE
+from survey.pipelines.nodes import nodes_grid, zone_nodes
 from survey.quantity import Z95, Measured
 from survey.record import AlignmentPart, BenchVolumes, ErrorPart, Lag, Note, SlopeNoise, Term, ZoneVolumes
 from survey.volumetrics.unsure_sum import SURE, Unsure, widened

@@ -54,7 +54,7 @@ def _pair_sigma(m: Measurement, job: Job):  # type: ignore[no-untyped-def]
     """σ of the mean rise over a polygon: the noise there against what alignment took from stable ground."""
     from survey.boundary.coverage import Coverage
     from survey.dem.contrast import mean_error
-    from survey.pipelines.change.pair import nodes_grid
+    from survey.pipelines.nodes import nodes_grid
 
     declared = job.error.systematic_m or 0.0
 
