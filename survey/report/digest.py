@@ -404,18 +404,11 @@ def _more(record: Record, language: str) -> str:
 
 def digest_html(folder: Path, record: Record, language: str) -> str:
     """The page as text: one file, no script, nothing fetched."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     from survey.report.html import font_face
+    from survey.report.page import template
 
-    environment = Environment(
-        loader=PackageLoader("survey.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     svg = overview_svg(folder, language)
     chips = {}
     for group in groups(record, language):
@@ -423,7 +416,7 @@ def digest_html(folder: Path, record: Record, language: str) -> str:
             if entry.chip and (folder / entry.chip).is_file():
                 encoded = base64.b64encode((folder / entry.chip).read_bytes()).decode("ascii")
                 chips[entry.id] = f"data:image/png;base64,{encoded}"
-    return environment.get_template("digest.html").render(
+    return template("digest.html").render(
         **_common(folder, record, language),
         groups=groups(record, language),
         map=None if svg is None else Markup(svg),

@@ -23,6 +23,7 @@ from survey.report.draw.section import SectionDrawing, draw_section, section_tit
 from survey.report.folder import RunFolder
 from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions
+from survey.report.page import template
 from survey.report.pictures import data_uri
 from survey.report.words import Words
 from survey.report.years import last_period, years_table
@@ -226,7 +227,6 @@ def _first_section(sections: list[dict[str, Any]]) -> int:
 
 def render_html(run: RunFolder, options: ReportOptions) -> str:
     """The whole page as text."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     words = Words(options.language)
@@ -254,15 +254,8 @@ def render_html(run: RunFolder, options: ReportOptions) -> str:
             for key in ("height", "distance", "no_sites", "shown", "close", "difference", "position")
         },
     }
-    environment = Environment(
-        loader=PackageLoader("survey.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     change = run.picture("change")
-    return environment.get_template("report.html").render(
+    return template("report.html").render(
         t=words,
         n=numbers,
         run=run,

@@ -19,6 +19,7 @@ from survey.report import content
 from survey.report.content import quantity
 from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions
+from survey.report.page import template
 from survey.report.words import Words
 
 _MOST_INLINE_BYTES = 4_000_000
@@ -262,24 +263,11 @@ def _common(record: Record, numbers: Numbers) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------
 def render_html(run_dir: Path, record: Record, options: ReportOptions | None = None) -> str:
     """The page: one file, no network, everything that came from outside escaped."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     from survey.report.html import font_face
 
     numbers = _numbers(record, options)
-    home = files("survey.report.submission")
-
-    def load(name: str) -> str:
-        return home.joinpath(name).read_text(encoding="utf-8")
-
-    environment = Environment(
-        loader=FunctionLoader(load),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     pictures = [
         {
             "title": p["title"],
@@ -288,7 +276,7 @@ def render_html(run_dir: Path, record: Record, options: ReportOptions | None = N
         }
         for p in _pictures(run_dir, record, numbers)
     ]
-    return environment.get_template("submission.html").render(
+    return template("submission.html", "submission").render(
         **_common(record, numbers),
         t=numbers.words,
         font=Markup(font_face(numbers.words.language)),
