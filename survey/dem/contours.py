@@ -158,9 +158,9 @@ def _canonical(line: NDArray[np.int64]) -> NDArray[np.int64]:
     if not np.array_equal(line[0], line[-1]):
         return line
     ring = line[:-1]
-    first = int(np.lexsort((ring[:, 1], ring[:, 0]))[0])
-    ring = np.roll(ring, -first, axis=0)
-    return np.concatenate([ring, ring[:1]])
+    top = np.flatnonzero(ring[:, 0] == ring[:, 0].min())
+    first = int(top[np.argmin(ring[top, 1])])
+    return np.concatenate([ring[first:], ring[: first + 1]])
 
 
 def contours(
@@ -192,11 +192,14 @@ def contours(
             piece = grid[r : r + tile + 1, c : c + tile + 1]
             shift = np.array([r, c], np.int64) * int(_GRAIN)
             found += [(level, line + shift) for level, line in trace(read(piece), ordered)]
-    return [
-        contour
-        for level, line in join(found)
-        if (contour := Contour(level, to_ground(line, grid))).length_m >= least_length_m
-    ]
+    joined = join(found)
+    if not joined:
+        return []
+    # All lines at once: there are thousands, and most of them are short.
+    ground = to_ground(np.concatenate([line for _, line in joined]), grid)
+    lines = np.split(ground, np.cumsum([len(line) for _, line in joined])[:-1])
+    drawn = [Contour(level, line) for (level, _), line in zip(joined, lines, strict=True)]
+    return [contour for contour in drawn if contour.length_m >= least_length_m]
 
 
 def to_ground(ticks: NDArray[np.int64], grid: Grid) -> Line:
@@ -207,17 +210,34 @@ def to_ground(ticks: NDArray[np.int64], grid: Grid) -> Line:
 
 def thinned(line: Line, tolerance_m: float) -> Line:
     """Douglas–Peucker: the fewest of the vertices such that none lies farther off than the tolerance."""
+    return thinned_all([line], tolerance_m)[0]
+
+
+def thinned_all(lines: Sequence[Line], tolerance_m: float) -> list[Line]:
+    """:func:`thinned` of many lines at once: asking for each by itself costs more than the thinning."""
     import shapely
 
-    if tolerance_m <= 0 or len(line) < 3:
-        return line
-    if np.array_equal(line[0], line[-1]):
-        # A ring has no ends to hold fast: cut it at the vertex farthest from its start.
-        far = int(np.argmax(np.hypot(*(line - line[0]).T)))
-        if 0 < far < len(line) - 1:
-            return np.concatenate(
-                [thinned(line[: far + 1], tolerance_m)[:-1], thinned(line[far:], tolerance_m)]
-            )
-    return shapely.get_coordinates(
-        shapely.simplify(shapely.linestrings(line), tolerance_m, preserve_topology=False)
+    if tolerance_m <= 0 or not lines:
+        return list(lines)
+    # A ring has no ends to hold fast: it is cut at the vertex farthest from its start.
+    cuts = [_farthest(line) for line in lines]
+    parts: list[Line] = []
+    for line, cut in zip(lines, cuts, strict=True):
+        parts += [line] if cut is None else [line[: cut + 1], line[cut:]]
+    whose = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    drawn = shapely.linestrings(np.concatenate(parts), indices=whose)
+    kept, of = shapely.get_coordinates(
+        shapely.simplify(drawn, tolerance_m, preserve_topology=False), return_index=True
     )
+    pieces = iter(np.split(kept, np.searchsorted(of, np.arange(1, len(parts)))))
+    return [
+        next(pieces) if cut is None else np.concatenate([next(pieces)[:-1], next(pieces)]) for cut in cuts
+    ]
+
+
+def _farthest(line: Line) -> int | None:
+    """Where to cut a ring; None for a line with ends."""
+    if len(line) < 3 or not np.array_equal(line[0], line[-1]):
+        return None
+    far = int(np.argmax(np.hypot(*(line - line[0]).T)))
+    return far if 0 < far < len(line) - 1 else None

@@ -134,7 +134,7 @@ def contour_layer(
     """
     import shapely
 
-    from survey.dem.contours import contours, fitting_interval, levels_between, thinned
+    from survey.dem.contours import contours, fitting_interval, levels_between, thinned_all
 
     low, high = relief or (0.0, 0.0)
     interval = options.contour_interval_m or fitting_interval(high - low, level_m)
@@ -143,10 +143,12 @@ def contour_layer(
     block = block_size(canvas, finest_m=options.contour_cell_m, most_cells=options.most_cells)
     heights, canvas = block_mean(heights, block), coarsened(canvas, block)
     lines = contours(piece_of(heights), canvas, levels, least_length_m=12 * canvas.cell_m)
-    shapes = []
-    for contour in lines:
-        line = thinned(contour.line, 0.2 * canvas.cell_m)
-        shapes.append(shapely.linestrings(np.column_stack([line, np.full(len(line), contour.level_m)])))
+    shapes = [
+        shapely.linestrings(np.column_stack([line, np.full(len(line), contour.level_m)]))
+        for contour, line in zip(
+            lines, thinned_all([contour.line for contour in lines], 0.2 * canvas.cell_m), strict=True
+        )
+    ]
     fifth = [contour.level_m / interval / 5 for contour in lines]
     return Layer(
         "contours",
