@@ -24,14 +24,14 @@ from scipy.optimize import minimize
 sys.path.insert(0, str(Path(__file__).parent))
 from trigger_bench import Watch, make_watch, replay, truth_of, world_of
 
-from survey.imagery.triggers.beginning import SINCE, SINCE_SWIR
 from survey.imagery.triggers.classify import CLASSES, Model
+from survey.imagery.triggers.measured import SINCE
 from survey.imagery.triggers.settings import TriggerSettings
 
 OUT = Path(__file__).parents[1] / "survey" / "imagery" / "triggers" / "data" / "classes.json"
 LEFT_OUT = ("green_red",)
 """Not every sensor has green; its absence must not need a model of its own."""
-ONLY_SERIES = (*SINCE, SINCE_SWIR)
+ONLY_SERIES = SINCE
 """Of two dates nothing has changed since the first."""
 ONLY_PAIRS = ("relief", "relief_large", "company", "surprise")
 """What helps where a thing is seen once. Of series it gained on makers that were left out what it lost on

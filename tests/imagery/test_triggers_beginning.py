@@ -7,6 +7,7 @@ import pytest
 
 from survey.imagery.triggers.bands import BandSet
 from survey.imagery.triggers.beginning import since_first
+from survey.imagery.triggers.features import Objects
 from survey.imagery.triggers.product import WET, counts
 from survey.imagery.triggers.support import Support
 
@@ -33,7 +34,12 @@ def since(
     spectra: list[np.ndarray], wet: list[bool] | None = None, bands: BandSet = BANDS
 ) -> dict[str, float]:
     support, novel = seen_as(spectra, wet or [False] * len(spectra))
-    return since_first(support, np.arange(5), list(range(len(spectra))), novel, bands)
+    return of_one(support, list(range(len(spectra))), novel, bands)
+
+
+def of_one(support: Support, hits: list[int], novel: np.ndarray, bands: BandSet = BANDS) -> dict[str, float]:
+    one = Objects.of([np.arange(5)], [hits], [len(hits)], [5])
+    return {name: float(values[0]) for name, values in since_first(support, one, novel, bands).items()}
 
 
 def test_one_detection_and_what_stays_have_not_changed():
@@ -70,5 +76,5 @@ def test_without_short_wave_bands_nothing_is_said_of_them():
 def test_dates_on_which_no_cell_of_it_was_new_are_passed_over():
     support, novel = seen_as([SOIL, 2 * SOIL, SOIL], [False] * 3)
     novel[0] = False
-    found = since_first(support, np.arange(5), [0, 1, 2], novel, BANDS)
+    found = of_one(support, [0, 1, 2], novel)
     assert found["since_brighter"] < -0.4

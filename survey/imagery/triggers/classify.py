@@ -9,6 +9,7 @@ seen a curve stays level: there it is no description of anything.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -24,22 +25,24 @@ CLASSES = ("excavation", "clearing", "water", "built-up", "crop", "cloud remnant
 
 
 @kernel
-def _score(
+def _scores(
     knots: NDArray[np.float64], curves: NDArray[np.float64], x: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(class,): the sum of ``Model.parts`` over the features, term by term in the same order."""
+    """(object, class): the sum of ``Model.parts`` over the features, term by term in the same order; ``x``
+    (object, feature)."""
     last = knots.shape[1] - 1
-    total = np.zeros(curves.shape[2])
-    for j in range(len(x)):
-        right = 0
-        for k in range(last + 1):
-            right += knots[j, k] < x[j]
-        right = min(max(right, 1), last)
-        low, high = knots[j, right - 1], knots[j, right]
-        along = min(max((x[j] - low) / max(high - low, 1e-12), 0.0), 1.0)
-        for c in range(len(total)):
-            left = curves[j, right - 1, c]
-            total[c] += left + along * (curves[j, right, c] - left)
+    total = np.zeros((len(x), curves.shape[2]))
+    for i in range(len(x)):
+        for j in range(x.shape[1]):
+            right = 0
+            for k in range(last + 1):
+                right += knots[j, k] < x[i, j]
+            right = min(max(right, 1), last)
+            low, high = knots[j, right - 1], knots[j, right]
+            along = min(max((x[i, j] - low) / max(high - low, 1e-12), 0.0), 1.0)
+            for c in range(total.shape[1]):
+                left = curves[j, right - 1, c]
+                total[i, c] += left + along * (curves[j, right, c] - left)
     return total
 
 
@@ -76,12 +79,18 @@ class Model:
         )
         return knots, curves
 
-    def probabilities(self, features: dict[str, float]) -> dict[str, float]:
-        knots, curves = self._padded
-        score = _score(knots, curves, np.array([features[name] for name in self.features])) + self.bias
-        share = np.exp(score - score.max())
-        share /= share.sum()
+    def probabilities(self, features: Mapping[str, float]) -> dict[str, float]:
+        """Of each class, for one object."""
+        share = self.shares({name: np.array([features[name]]) for name in self.features})[0]
         return dict(zip(CLASSES, share.tolist(), strict=True))
+
+    def shares(self, features: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """(object, class): probabilities of objects, each of whose features is given as (object,)."""
+        knots, curves = self._padded
+        score = _scores(knots, curves, np.column_stack([features[name] for name in self.features]))
+        score += self.bias
+        share: NDArray[np.float64] = np.exp(score - score.max(1, keepdims=True))
+        return share / share.sum(1, keepdims=True)
 
     def why(self, features: dict[str, float], most: int = 3) -> list[tuple[str, float]]:
         """The features that speak loudest for or against excavation: (name, part of the log odds).

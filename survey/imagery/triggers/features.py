@@ -8,19 +8,22 @@ see is left out of its model, never guessed.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survey.imagery.triggers.bands import BandSet
 from survey.imagery.triggers.common import UNKNOWN
-from survey.imagery.triggers.company import ALIKE, REACH, company
+from survey.imagery.triggers.company import ALIKE, REACH
 from survey.imagery.triggers.ground import BARE, SEASONAL, SHORE, WATER, WOODY
+from survey.imagery.triggers.measured import LEAST_BOXED, beside_others, measured
 from survey.imagery.triggers.product import plain
 from survey.imagery.triggers.shapes import axes, smallest_box
-from survey.imagery.triggers.spectra import COMPARED, GAUGES, compared, gauged
+from survey.imagery.triggers.spectra import COMPARED, GAUGES
 from survey.imagery.triggers.support import Support
 
 F32 = NDArray[np.float32]
@@ -54,6 +57,7 @@ def shape(rows: NDArray[np.integer], cols: NDArray[np.integer]) -> tuple[float, 
     return 0.5 * math.log(high / low), len(rows) / (4.0 * math.pi * math.sqrt(low * high))
 
 
+FEW_BOXED = 0.85
 _TURNS = np.deg2rad(np.arange(0.0, 90.0, 3.0))
 _COS, _SIN = np.cos(_TURNS), np.sin(_TURNS)
 
@@ -62,8 +66,8 @@ def boxiness(rows: NDArray[np.integer], cols: NDArray[np.integer]) -> float:
     """Share of the smallest turned rectangle around the cells that they fill: 1 for a building plot, 0.79
     for an ellipse. Every cell counts as a unit square; of few cells nothing can be said, and 0.85 is
     returned."""
-    if len(rows) < 9:
-        return 0.85
+    if len(rows) < LEAST_BOXED:
+        return FEW_BOXED
     return len(rows) / smallest_box(rows, cols, _COS, _SIN)
 
 
@@ -107,14 +111,14 @@ def _fade(far_by_hit: NDArray[np.float64], days: NDArray[np.float64], span: floa
 
 
 @cache
-def _logs() -> tuple[F32, F32]:
+def count_logs() -> tuple[F32, F32]:
     """ln reflectance of each count, and the same of the reflectance that the first stands for."""
     every = _log(plain(np.arange(2**16, dtype=np.uint16)))
     return every, _log((np.exp(every) - 0.03).astype(np.float32))
 
 
 @cache
-def _places(bands: BandSet) -> NDArray[np.int64]:
+def band_places(bands: BandSet) -> NDArray[np.int64]:
     """Where ``compared`` finds the bands it asks for."""
     others = [bands.index(n) if bands.has(n) else -1 for n in ("green", "red", "nir", "swir1", "swir2")]
     return np.array([bands.bluest, *others])
@@ -128,84 +132,127 @@ def _unseen(bands: BandSet) -> tuple[str, ...]:
     return tuple(n for n in COMPARED if any(n.startswith(told_by[band]) for band in lacking))
 
 
+@dataclass(frozen=True)
+class Objects:
+    """Some objects, and on which dates each was detected. ``cells`` (support indices, ascending in each) and
+    ``hits`` (dates) stand one object after the other; each begins at ``starts`` and ``hit_starts`` (object +
+    1,). ``looks``, ``born`` (object,): clear looks since the first detection, and cells when first seen."""
+
+    cells: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    hits: NDArray[np.int64]
+    hit_starts: NDArray[np.int64]
+    looks: NDArray[np.int64]
+    born: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        cells: Sequence[NDArray[np.intp]],
+        hits: Sequence[Sequence[int]],
+        looks: Sequence[int],
+        born: Sequence[int],
+    ) -> Objects:
+        def starts(parts: Sequence[Sized]) -> NDArray[np.int64]:
+            return np.cumsum([0, *map(len, parts)], dtype=np.int64)
+
+        return cls(
+            np.concatenate(cells).astype(np.int64, copy=False),
+            starts(cells),
+            np.array(list(chain.from_iterable(hits)), np.int64),
+            starts(hits),
+            np.array(looks, np.int64),
+            np.array(born, np.int64),
+        )
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        return np.diff(self.starts)
+
+
 def measure(
     support: Support,
-    cells: NDArray[np.intp],
+    objects: Objects,
     evidence: NDArray[np.float32],
-    hits: list[int],
-    looks: int,
     days: NDArray[np.float64],
-    born_cells: int,
     novel: NDArray[np.bool_],
     bands: BandSet,
     common: NDArray[np.float32],
     worked: NDArray[np.float32],
     cell_area_m2: float,
-) -> dict[str, float]:
-    """Features of an object with ``cells`` (support indices) that was detected on the dates ``hits``.
+) -> dict[str, NDArray[np.float64]]:
+    """Features of objects, by name, each (object,).
 
-    ``evidence`` is the accumulated log10 evidence of its cells, ``looks`` the clear looks since the first
-    hit, ``days`` the day of every date, ``novel`` (date, cell) which cells of the support were new.
+    ``evidence`` (cell,) is the accumulated log10 evidence of the cells of the support, ``days`` the day of
+    every date, ``novel`` (date, cell) which cells were new.
     """
+    s, o = support, objects
+    known, taken, (logs, again) = _words(_Same(common)), _words(_Same(worked)), count_logs()
     # The strongest half speaks for the object; its edge is mixed with the neighbours.
-    order = np.argsort(-evidence, kind="stable")
-    core = cells[order[: max(3, len(cells) // 2)]]
-    known, taken = _words(_Same(common)), _words(_Same(worked))
-    a, m, u, far_by_hit, said, kinds = gauged(
-        core, cells, np.array(hits), min(LAST_HITS, len(hits)), support.at, novel,
-        support.cell, support.width, support.now, support.match, support.usual, support.distance,
-        support.flags, support.land, support.green, *_logs(), known.across, taken.across,
+    spectra, said, form, kinds, far = measured(
+        o.cells, o.starts, o.hits, o.hit_starts, LAST_HITS, evidence, s.at, novel, s.cell, s.width,
+        s.rows, s.cols, s.now, s.match, s.usual, s.distance, s.log10_p, s.flags, s.land, s.green,
+        logs, again, known.across, taken.across, _COS, _SIN,
     )  # fmt: skip
-    around = known.middle if len(known.logs) else u
-    told = compared(a, m, u, around, np.exp(a) - np.float32(0.03), known.logs, _places(bands), UNKNOWN / 2)
-    out: dict[str, float] = dict(zip(GAUGES, said.tolist(), strict=True))
-    out.update(zip(COMPARED, told.tolist(), strict=True))
-    for name in _unseen(bands):
-        del out[name]
-    span = float(max(days[hits[-1]] - days[hits[0]], 0.0))
-    rows, cols = support.rows[cells], support.cols[cells]
-    elongation, fill = shape(rows, cols)
-    novelty, area, many, grown = np.log(
-        [
-            max(out.pop("distance"), 0.1),
-            len(cells) * cell_area_m2 / 1e4,
-            len(hits),
-            len(cells) / max(born_cells, 1),
-        ]
-    ).tolist()
-    # Faces, shade and spoil of one rock differ in light; roofs amid earth, or crops, in colour.
-    relief = math.log((out["uneven_in"] + RELIEF_FLOOR) / (out["patchy_in"] + RELIEF_FLOOR))
-    beside = company(
-        cells, hits[0], support.cell, support.width, support.at, novel, support.now, _logs()[0], a,
+    around = known.middle if len(known.logs) else known.middle[:0]
+    told, beside = beside_others(
+        o.cells, o.starts, o.hits[o.hit_starts[:-1]], s.at, novel, s.cell, s.width, s.now, logs, spectra,
+        np.exp(spectra[:, 0]) - np.float32(0.03), around, known.logs, band_places(bands), UNKNOWN / 2,
         REACH, ALIKE,
     )  # fmt: skip
-    new = cells[novel[hits[-1]][cells]]
-    land = kinds.tolist()
-    shown = sum(land)
+    out: dict[str, NDArray[np.float64]] = dict(zip(GAUGES, said.T, strict=True))
+    out.update(zip(COMPARED, told.T, strict=True))
+    for name in _unseen(bands):
+        del out[name]
+    first, last = days[o.hits[o.hit_starts[:-1]]], days[o.hits[o.hit_starts[1:] - 1]]
+    span, many, size = np.maximum(last - first, 0.0), np.diff(o.hit_starts), o.sizes
+    area, low, high = np.log(size * cell_area_m2 / 1e4), form[:, 0], form[:, 1]
+    # Faces, shade and spoil of one rock differ in light; roofs amid earth, or crops, in colour.
+    relief = _each(math.log, (out["uneven_in"] + RELIEF_FLOOR) / (out["patchy_in"] + RELIEF_FLOOR))
+    shown = kinds.sum(1)
     if not len(worked):
-        out["unlike_worked"] = UNKNOWN / 2
+        out["unlike_worked"] = np.full(len(size), UNKNOWN / 2)
     return out | {
         "relief": relief,
         "relief_large": relief * (area + RELIEF_SIZE),
         "company": beside,
-        "surprise": -float(middle(support.log10_p[support.at[hits[-1]][new]])),
+        "surprise": -form[:, 3],
         "barer": out["ndvi_now"] - out["green_low"],
         "uneven_more": out["uneven"] - out.pop("uneven_usual"),
-        "brighter_abs": abs(out["brighter"]),
-        "no_lease_known": float(not len(worked)),
-        "novelty": novelty,
+        "brighter_abs": np.abs(out["brighter"]),
+        "no_lease_known": np.full(len(size), float(not len(worked))),
+        "novelty": np.log(np.maximum(out.pop("distance"), 0.1)),
         "ln_area_ha": area,
-        "elongation": elongation,
-        "fill": fill,
-        "box": boxiness(rows, cols),
-        "fade": _fade(far_by_hit, days[hits], span),
-        "one_hit": float(len(hits) == 1),
-        "ln_hits": many,
-        "hit_share": len(hits) / max(looks, 1),
-        "ln_days": float(np.log1p(span)),
-        "growth": grown,
-        "shore": (land[SHORE] + land[WATER]) / shown,
-        "woody": land[WOODY] / shown,
-        "seasonal": land[SEASONAL] / shown,
-        "bare": land[BARE] / shown,
+        "elongation": 0.5 * _each(math.log, high / low),
+        "fill": size / (4.0 * math.pi * np.sqrt(low * high)),
+        "box": _boxiness(size, form[:, 2]),
+        "fade": _fades(far, o, days, span),
+        "one_hit": (many == 1).astype(np.float64),
+        "ln_hits": np.log(many),
+        "hit_share": many / np.maximum(o.looks, 1),
+        "ln_days": np.log1p(span),
+        "growth": np.log(size / np.maximum(o.born, 1)),
+        "shore": (kinds[:, SHORE] + kinds[:, WATER]) / shown,
+        "woody": kinds[:, WOODY] / shown,
+        "seasonal": kinds[:, SEASONAL] / shown,
+        "bare": kinds[:, BARE] / shown,
     }
+
+
+def _each(function: Callable[[float], float], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As Python has it: NumPy's own logarithm may differ in the last digit."""
+    return np.array([function(v) for v in values.tolist()])
+
+
+def _boxiness(size: NDArray[np.int64], box: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(size < LEAST_BOXED, FEW_BOXED, size / np.where(size < LEAST_BOXED, 1.0, box))
+
+
+def _fades(
+    far: NDArray[np.float64], o: Objects, days: NDArray[np.float64], span: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    out = np.zeros(len(span))
+    for k in np.nonzero(np.diff(o.hit_starts) > 1)[0]:
+        own = slice(o.hit_starts[k], o.hit_starts[k + 1])
+        out[k] = _fade(far[own], days[o.hits[own]], float(span[k]))
+    return out

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,11 +44,22 @@ class Figures(Mapping[str, float]):
     _shared: ClassVar[dict[tuple[str, ...], dict[str, int]]] = {}
 
     def __init__(self, figures: Mapping[str, float]) -> None:
-        names = tuple(figures)
-        if names not in self._shared:
-            self._shared[names] = {name: i for i, name in enumerate(names)}
-        self._names = self._shared[names]
+        self._names = self._numbered(tuple(figures))
         self._values = array("d", figures.values())
+
+    @classmethod
+    def _numbered(cls, names: tuple[str, ...]) -> dict[str, int]:
+        if names not in cls._shared:
+            cls._shared[names] = {name: i for i, name in enumerate(names)}
+        return cls._shared[names]
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], values: NDArray[np.float64]) -> Figures:
+        """The figures ``values`` (name,)."""
+        out = cls.__new__(cls)
+        out._names = cls._numbered(names)
+        out._values = array("d", values.tobytes())
+        return out
 
     def __getitem__(self, name: str) -> float:
         return self._values[self._names[name]]
@@ -112,6 +123,17 @@ class Track:
 Assess = Callable[[Track, int, "Replay"], Assessment]
 
 
+@runtime_checkable
+class AssessMany(Protocol):
+    """What can assess several tracks in one go, as it would one after the other."""
+
+    def many(self, tracks: Sequence[Track], t: int, replay: Replay) -> list[Assessment]: ...
+
+
+def _figures(given: Mapping[str, float]) -> Figures:
+    return given if isinstance(given, Figures) else Figures(given)
+
+
 def _apart(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """Root mean square ln ratio of two spectra; 0 if one of them was never seen."""
     return float(np.sqrt(((a - b) ** 2).mean())) if np.isfinite(a + b).all() else 0.0
@@ -119,23 +141,63 @@ def _apart(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 @kernel
 def _shown(
-    cells: NDArray[np.intp],
+    cells: NDArray[np.int64],
+    starts: NDArray[np.int64],
     looked: NDArray[np.bool_],
     novel: NDArray[np.bool_],
     at: NDArray[np.int32],
     log10_p: NDArray[np.float32],
-) -> tuple[int, int, float]:
-    """Of the cells of an object on one date: how many were looked at, how many of those were novel, and the
-    sum of their log10 p."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Of the cells of each object on one date: how many were looked at, how many of those were novel, and the
+    sum of their log10 p, each (object,). The cells stand one object after the other, each beginning at
+    ``starts`` (object + 1,)."""
+    n = len(starts) - 1
+    counts, news, sums = np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.float64)
     rarity = np.empty(len(cells), np.float32)
-    count, new = 0, 0
-    for i in cells:
-        if looked[i]:
-            count += 1
-            if novel[i]:
-                rarity[new] = log10_p[at[i]]
-                new += 1
-    return count, new, float(summed(rarity, new))
+    for k in range(n):
+        new = 0
+        for i in cells[starts[k] : starts[k + 1]]:
+            if looked[i]:
+                counts[k] += 1
+                if novel[i]:
+                    rarity[new] = log10_p[at[i]]
+                    new += 1
+        news[k], sums[k] = new, summed(rarity, new)
+    return counts, news, sums
+
+
+@kernel
+def _beginnings(
+    cells: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    owner: NDArray[np.int32],
+    total: NDArray[np.float32],
+    since: NDArray[np.int32],
+    now: int,
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Of groups of cells that stand one after the other: whether they belong to nobody, their strongest cell,
+    and the date on which the first of them began (``now`` if none did), each (group,)."""
+    n = len(starts) - 1
+    free = np.ones(n, np.bool_)
+    anchor, first = np.empty(n, np.int64), np.empty(n, np.int64)
+    for k in range(n):
+        anchor[k], first[k] = cells[starts[k]], -1
+        for i in cells[starts[k] : starts[k + 1]]:
+            if owner[i] >= 0:
+                free[k] = False
+            if total[i] > total[anchor[k]]:
+                anchor[k] = i
+            if since[i] >= 0 and (first[k] < 0 or since[i] < first[k]):
+                first[k] = since[i]
+        if first[k] < 0:
+            first[k] = now
+    return free, anchor, first
+
+
+def _joined(parts: Sequence[NDArray[np.intp]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cells one group after the other, and where each begins (group + 1,)."""
+    starts = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+    return (np.concatenate(parts) if len(parts) else np.zeros(0, np.int64)), starts
 
 
 class Replay:
@@ -176,17 +238,26 @@ class Replay:
         novel_now = np.nonzero(novel)[0]
         self._look_of[novel_now] = self.support.at[t][novel_now]
         touched: dict[int, list[NDArray[np.intp]]] = {}
-        for group in groups:
+        begun = zip(*(v.tolist() for v in self._beginning(groups, t)), strict=True)
+        for group, (free, anchor, start) in zip(groups, begun, strict=True):
+            if free:
+                touched[self._put(group, t, anchor, start)] = [group]
+                continue
             for number, cells in self._claimed(group, t, touched):
                 touched.setdefault(number, []).append(cells)
         for number, parts in touched.items():
             track = self.tracks[number]
             track.cells = parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
             self.owner[track.cells] = number
-        for track in self.tracks:
-            if track.merged_into is None and track.state != "closed":
-                self._look(track, t)
-                self._judge(track, t)
+        self._judged(
+            [track for track in self.tracks if track.merged_into is None and track.state != "closed"], t
+        )
+
+    def _beginning(
+        self, groups: Sequence[NDArray[np.intp]], t: int
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+        a = self.accumulator
+        return _beginnings(*_joined(groups), self.owner, a.total, a.since, t)
 
     def _claimed(
         self, group: NDArray[np.intp], t: int, touched: dict[int, list[NDArray[np.intp]]]
@@ -197,8 +268,6 @@ class Replay:
         of it and unlike it, is another thing that happened there.
         """
         s, owner = self.settings, self.owner[group]
-        if owner.max() < 0:
-            return [(self._born(group, t), group)]
         numbers, counts = np.unique(owner[owner >= 0], return_counts=True)
         looks = {int(n): self._spectrum(group[owner == n]) for n in numbers}
         size = {int(n): int(c) for n, c in zip(numbers, counts, strict=True)}
@@ -239,14 +308,17 @@ class Replay:
         return np.median(np.log(plain(self.support.now[at]) + np.float32(0.03)), axis=0)
 
     def _born(self, group: NDArray[np.intp], t: int) -> int:
+        (_,), (anchor,), (start,) = self._beginning([group], t)
+        return self._put(group, t, int(anchor), int(start))
+
+    def _put(self, group: NDArray[np.intp], t: int, anchor: int, start: int) -> int:
+        """A new track, whose cells began to look new on date ``start``."""
         number = len(self.tracks)
-        track = Track(number, group, t, t, anchor=int(group[int(np.argmax(self.accumulator.total[group]))]))
+        track = Track(number, group, t, t, anchor=anchor)
         self.tracks.append(track)
         self.owner[group] = number
-        begun = self.accumulator.since[group]
-        start = int(begun[begun >= 0].min()) if (begun >= 0).any() else t
         for earlier in range(start, t):
-            self._look(track, earlier)
+            self._look([track], earlier)
         # What was seen before it first looked new is not part of its story.
         while track.looks and not track.looks[0].hit:
             track.looks.pop(0)
@@ -266,30 +338,46 @@ class Replay:
             if kept.state == "provisional":
                 kept.state = "confirmed"
 
-    def _look(self, track: Track, t: int) -> None:
-        cells = track.cells
-        count, new, evidence = _shown(
-            cells, self.looked[t], self.novel[t], self.support.at[t], self.support.log10_p
-        )
-        share = count / len(cells)
-        if share < self.settings.seen_share:
-            return
-        hit_share = new / count
-        evidence = -evidence / count if new else 0.0
-        track.looks.append(
-            TrackLook(t, hit_share >= self.settings.hit_share, share, hit_share, evidence, len(cells))
-        )
-
-    def _judge(self, track: Track, t: int) -> None:
+    def _look(self, tracks: Sequence[Track], t: int) -> None:
+        """Enter what a date shows of each track."""
         s = self.settings
-        track.areas.append((t, len(track.cells)))
-        if not track.looks or track.looks[-1].t != t:
-            return
-        if track.looks[-1].hit:
-            found = self.assess(track, t, self)
-            track.assessment = Assessment(
-                Figures(found.probability), Figures(found.features), found.threshold, found.inside
+        parts = [track.cells for track in tracks]
+        shown = _shown(
+            *_joined(parts), self.looked[t], self.novel[t], self.support.at[t], self.support.log10_p
+        )
+        for track, count, new, total in zip(tracks, *(v.tolist() for v in shown), strict=True):
+            share = count / len(track.cells)
+            if share < s.seen_share:
+                continue
+            hit_share = new / count
+            evidence = -total / count if new else 0.0
+            track.looks.append(
+                TrackLook(t, hit_share >= s.hit_share, share, hit_share, evidence, len(track.cells))
             )
+
+    def _judged(self, tracks: Sequence[Track], t: int) -> None:
+        """Look at each track, assess those that were detected, and say what state they are in."""
+        self._look(tracks, t)
+        for track in tracks:
+            track.areas.append((t, len(track.cells)))
+        seen = [track for track in tracks if track.looks and track.looks[-1].t == t]
+        found = [track for track in seen if track.looks[-1].hit]
+        if isinstance(self.assess, AssessMany):
+            said = self.assess.many(found, t, self)
+        else:
+            said = [self.assess(track, t, self) for track in found]
+        for track, assessment in zip(found, said, strict=True):
+            track.assessment = Assessment(
+                _figures(assessment.probability),
+                _figures(assessment.features),
+                assessment.threshold,
+                assessment.inside,
+            )
+        for track in seen:
+            self._settle(track, t)
+
+    def _settle(self, track: Track, t: int) -> None:
+        s = self.settings
         misses = track.misses_since
         if misses >= s.close_looks:
             track.state, track.closed = "closed", t
