@@ -42,6 +42,7 @@ from survey.sample_data.scene import Scene
 from survey.sample_data.survey_error import ErrorModel
 
 DSM, OLD, ORTHO, OLD_ORTHO = "2025/dsm.tif", "2024/dsm.tif", "2025/ortho.tif", "2024/ortho.tif"
+TENTH_FOOT_M = 0.03048
 
 
 def scene_of(seed: int) -> Scene:
@@ -283,6 +284,19 @@ def in_feet(folder: Path, rng: np.random.Generator, scene: Scene) -> None:
             out.writerows(row | {"elevation": f"{float(row['elevation']) / 0.3048:.3f}"} for row in rows)
 
 
+def in_steps(step_m: float, then: Callable[..., None] | None = None) -> Callable[..., None]:
+    """Both years' models in whole steps, as many programs export them; ``then``: tampered with before that."""
+
+    def tamper(folder: Path, rng: np.random.Generator, scene: Scene) -> None:
+        if then is not None:
+            then(folder, rng, scene)
+        for name in (DSM, OLD):
+            z, profile = read(folder, name)
+            put(folder, name, (np.round(z.astype(float) / step_m) * step_m).astype(np.float32), profile)
+
+    return tamper
+
+
 def hanging(rng: np.random.Generator, shape: tuple[int, ...], sigma_m: float, cells: float) -> np.ndarray:
     """Noise that hangs together over so many cells."""
     field = ndimage.gaussian_filter(rng.normal(size=shape), cells, mode="wrap")
@@ -340,6 +354,17 @@ TAMPERINGS: dict[str, tuple[str, tuple[str, ...], Callable[..., None]]] = {
     "resent-half-mixed": (
         "… moved by parts of a cell, plus noise of 2 cm and of 3 cm over 2 and over 10 cells", ("real.resent",),
         resend(lambda z, r: mixed(ndimage.shift(z, (0.4, 0.3), order=1, mode="nearest"), r)),
+    ),
+    "steps-cm": ("nothing, but both years in whole centimetres", (), in_steps(0.01)),
+    "steps-dm": ("nothing, but both years in whole decimetres", (), in_steps(0.1)),
+    "steps-foot": ("nothing, but both years in whole tenths of a foot", (), in_steps(TENTH_FOOT_M)),
+    "smoothed-foot": ("a patch of 45 m smoothed, tenths of a foot", ("real.smooth_patch",), in_steps(TENTH_FOOT_M, patch("smoothed"))),
+    "plane-foot": ("a patch of 45 m made a plane, tenths of a foot", ("real.smooth_patch",), in_steps(TENTH_FOOT_M, patch("plane"))),
+    "cloned-foot": ("a patch of 45 m copied elsewhere, raised, tenths of a foot", ("real.clone",), in_steps(TENTH_FOOT_M, patch("cloned"))),
+    "upsampled-foot": ("drawn out from twice its cells, tenths of a foot", ("real.upsampled",), in_steps(TENTH_FOOT_M, upsampled(2))),
+    "half-cell-foot": (
+        "last year's DEM moved by parts of a cell, tenths of a foot", ("real.resent",),
+        in_steps(TENTH_FOOT_M, resend(lambda z, r: ndimage.shift(z, (0.4, 0.3), order=1, mode="nearest"))),
     ),
     "raised": ("1.2 to 4 m off last year's heights", ("files.last_year",), raised),
     "read-off": ("check points read off the DEM", ("real.residuals",), read_off),

@@ -29,10 +29,10 @@ _OFF_RUNG = 0.05
 
 def step_of(heights: Iterable[NDArray[np.float32]]) -> float:
     """The step, metres, that heights lie apart by whole multiples of; 0 if there is none of a millimetre or
-    more.
+    more, or if there are too few heights (256) to tell.
 
-    Among many heights the closest two are one step apart; of heights that were not rounded they are next to
-    nothing apart.
+    Any step is found (a tenth of a foot as well as a decimetre), counted from any level. Among many heights
+    the closest two are one step apart; of heights that were not rounded they are next to nothing apart.
     """
     stacked = [z[np.isfinite(z)] for z in heights]
     found = np.concatenate(stacked) if stacked else np.empty(0, np.float32)
@@ -55,6 +55,9 @@ def step_of(heights: Iterable[NDArray[np.float32]]) -> float:
     if not rungs.any():
         return 0.0
     step = float((above * rungs).sum() / (rungs * rungs).sum())
+    if blur > step / 8:
+        # Of heights above a thousand metres float32 keeps steps of its own, and every height is on such a ladder.
+        return 0.0
     off = np.abs(found - middle - step * np.round((found - middle) / step))
     on = np.mean(off <= _OFF_RUNG * step + 2 * blur) >= _ON_THE_LADDER
     return round(step, 6) if on else 0.0

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.dem.steps import step_of
 from survey.forensics.flag import Box, Flag, Outcome
-from survey.forensics.noise import GAIN, MAD, fine_texture, last_digit, quantum
+from survey.forensics.noise import GAIN, MAD, fine_texture, last_digit
 
 TEST = "real.clone"
 RUN = 12
@@ -50,7 +51,7 @@ def rounding_step(sample: NDArray[np.floating]) -> float | None:
     if texture.size < 1000:
         return None
     noise = MAD * float(np.median(texture)) / GAIN
-    step = max(quantum(sample), 10 * last_digit(sample), noise / 12)
+    step = max(step_of([sample]), 10 * last_digit(sample), noise / 12)
     return step if step < 1.5 * noise else None
 
 

@@ -63,25 +63,3 @@ def last_digit(z: NDArray[np.floating]) -> float:
     if finite.size == 0:
         return 0.0
     return float(np.spacing(np.float32(np.max(np.abs(finite)))))
-
-
-def quantum(z: NDArray[np.floating], most: int = 4096) -> float:
-    """The step that heights were rounded to (0.01, 0.1 …), or 0.0 where they were not.
-
-    The largest of 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5 and 1 m of which every height is a multiple, to
-    the last digit of a 32-bit float. A few dozen heights are enough; of thousands ``dem.steps.step_of`` finds
-    any step, counted from any level.
-    """
-    finite = np.asarray(z[np.isfinite(z)], np.float64)
-    if finite.size == 0:
-        return 0.0
-    if finite.size > most:
-        finite = finite[:: finite.size // most]
-    slack = 2 * last_digit(finite)
-    found = 0.0
-    for step in (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0):
-        if slack > step / 8:
-            continue
-        if np.all(np.abs(finite - np.round(finite / step) * step) <= slack):
-            found = step
-    return found

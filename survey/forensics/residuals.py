@@ -11,14 +11,30 @@ from numpy.typing import NDArray
 from survey.forensics.flag import Flag, Outcome
 
 TEST = "real.residuals"
+FINEST_M = 0.001
+_USUAL_M = (1.0, 0.5, 0.25, 0.1, 0.05, 0.01, 0.005)
+
+
+def rounding_of(heights: NDArray[np.float64]) -> float:
+    """The coarsest usual step, metres, of which each of a handful of heights is a multiple; ``FINEST_M`` if
+    none is. (Of whole surfaces ``dem.steps`` finds any step; a dozen points are too few for that.)
+    """
+    known = heights[np.isfinite(heights)]
+    if known.size == 0:
+        return FINEST_M
+    # Heights on the surface come from 32-bit floats.
+    slack = 2 * float(np.spacing(np.float32(np.abs(known).max())))
+    for step in _USUAL_M:
+        if slack <= step / 8 and np.all(np.abs(known - np.round(known / step) * step) <= slack):
+            return step
+    return FINEST_M
 
 
 def judge_residuals(
     residual_m: NDArray[np.float64],
     *,
     noise_m: float = math.nan,
-    quantum_m: float = 0.0,
-    point_quantum_m: float = 0.001,
+    rounding_m: float = FINEST_M,
 ) -> Outcome:
     """Flags for residuals (surface − point) at points called independent checks.
 
@@ -28,8 +44,8 @@ def judge_residuals(
         (n,) metres; NaN = the surface was not measured there.
     noise_m:
         Noise of the surface from cell to cell, 1 σ: residuals of a measured point cannot be smaller than it.
-    quantum_m, point_quantum_m:
-        Rounding of the surface's heights and of the points' elevations.
+    rounding_m:
+        The coarser rounding of the surface's heights at the points and of the points' elevations.
     """
     known = residual_m[np.isfinite(residual_m)]
     n = int(known.size)
@@ -37,7 +53,7 @@ def judge_residuals(
         return Outcome(
             TEST, no_power=f"there are only {n} check points on the surface", evidence={"points": n}
         )
-    rounding = max(quantum_m, point_quantum_m)
+    rounding = max(rounding_m, FINEST_M)
     spread = float(np.sqrt(np.mean(known**2)))
     evidence = {"points": n, "rmse_m": spread, "noise_m": noise_m}
     # An elevation read off the surface itself differs from it by rounding alone.

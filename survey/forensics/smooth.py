@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.forensics.flag import Box, Flag, Outcome, Strength
-from survey.forensics.noise import block_sigma, blocks, fine_texture, last_digit, quantum
+from survey.forensics.noise import block_sigma, blocks, fine_texture, last_digit
 
 TEST = "real.smooth_patch"
 SQUARE = 8
@@ -39,7 +39,6 @@ class Squares:
     slope: Floats  # m per cell
     known: Floats  # share of cells measured
     digit_m: float
-    quantum_m: float
 
     @staticmethod
     def joined(parts: list[list[Squares]]) -> Squares:
@@ -49,12 +48,7 @@ class Squares:
             for n in ("fine_m", "coarse_m", "mean_m", "slope", "known")
         }
         every = [p for row in parts for p in row]
-        steps = {p.quantum_m for p in every if np.any(p.known > 0)}
-        return Squares(
-            **arrays,
-            digit_m=max(p.digit_m for p in every),
-            quantum_m=min(steps) if steps else 0.0,
-        )
+        return Squares(**arrays, digit_m=max(p.digit_m for p in every))
 
 
 def squares(z: NDArray[np.floating]) -> Squares:
@@ -74,7 +68,7 @@ def squares(z: NDArray[np.floating]) -> Squares:
     coarse = block_sigma(fine_texture(half), SQUARE // 2)
     fine = block_sigma(fine_texture(heights), SQUARE)
     coarse = coarse[: fine.shape[0], : fine.shape[1]]
-    return Squares(fine, coarse, mean, slope, known, last_digit(heights), quantum(heights))
+    return Squares(fine, coarse, mean, slope, known, last_digit(heights))
 
 
 @dataclass(frozen=True)
@@ -102,8 +96,13 @@ class Settings:
 DEFAULTS = Settings()
 
 
-def find_patches(s: Squares, cell_m: float, settings: Settings = DEFAULTS) -> tuple[list[Patch], str | None]:
-    """The smooth patches of a scene, or why they cannot be told."""
+def find_patches(
+    s: Squares, cell_m: float, settings: Settings = DEFAULTS, *, step_m: float = 0.0
+) -> tuple[list[Patch], str | None]:
+    """The smooth patches of a scene, or why they cannot be told.
+
+    ``step_m``: the step that the file's heights were rounded to (``dem.steps``); 0: they were not.
+    """
     from scipy import ndimage
 
     judged = np.isfinite(s.fine_m) & np.isfinite(s.coarse_m) & (s.known == 1)
@@ -113,13 +112,15 @@ def find_patches(s: Squares, cell_m: float, settings: Settings = DEFAULTS) -> tu
     usual = float(np.median(s.fine_m[judged]))
     if usual <= 2 * exact:
         return [], "the whole surface is smooth: it carries no measurable noise"
-    if s.quantum_m > 1.2 * usual:
-        return [], "heights are rounded more coarsely than they are noisy"
     live = judged & (s.fine_m > 2 * exact) & (s.fine_m > 0.1 * usual)
     reference = float(np.percentile(s.fine_m[live], 10))
+    # Of a patch without noise rounding leaves step/√12, seen in whole steps: up to half a step.
+    flat_m = max(exact, 0.6 * step_m)
+    if flat_m > 0.5 * reference:
+        return [], "heights are rounded so coarsely that a smoothed patch would not show"
     ratio = np.divide(s.fine_m, s.coarse_m, out=np.full(s.fine_m.shape, np.nan), where=s.coarse_m > 2 * exact)
     usual_ratio = float(np.nanmedian(ratio[live])) if np.isfinite(ratio[live]).any() else math.nan
-    flat = judged & (s.fine_m <= max(exact, 0.6 * s.quantum_m if s.quantum_m else 0.0))
+    flat = judged & (s.fine_m <= flat_m)
     with np.errstate(invalid="ignore"):
         blurred = judged & (s.fine_m < settings.low * reference) & (ratio < settings.missing * usual_ratio)
     low = flat | blurred
@@ -149,7 +150,7 @@ def find_patches(s: Squares, cell_m: float, settings: Settings = DEFAULTS) -> tu
         flattest = slopes <= np.nanquantile(slopes, 1 / 3)
         tilt = float(np.nanmedian(slopes[flattest])) / cell_m
         spread = float(np.ptp(means[here][flattest]))
-        if tilt < 0.002 and spread < max(0.02, 4 * s.quantum_m):
+        if tilt < 0.002 and spread < max(0.02, 4 * step_m):
             kind = "level"
         elif float(np.nanmedian(s.fine_m[outer][here])) <= 2 * exact:
             kind = "plane"
@@ -189,6 +190,7 @@ def judge_smooth(
     look: dict[int, Seen] | None = None,
     patches: list[Patch] | None = None,
     settings: Settings = DEFAULTS,
+    step_m: float = 0.0,
 ) -> Outcome:
     """Flags for smooth patches, largest first (at most ten).
 
@@ -198,9 +200,11 @@ def judge_smooth(
         What the orthomosaic shows, by the number of the patch in ``find_patches``.
     patches:
         The patches, if they were found already.
+    step_m:
+        The step of rounded heights, for finding them; 0: not rounded.
     """
     if patches is None:
-        patches, reason = find_patches(s, cell_m, settings)
+        patches, reason = find_patches(s, cell_m, settings, step_m=step_m)
         if reason is not None:
             return Outcome(TEST, no_power=reason)
     flags = [f for i, p in enumerate(patches) if (f := _flag(p, s, is_dtm, (look or {}).get(i, Seen())))]

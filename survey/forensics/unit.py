@@ -29,14 +29,17 @@ REPOSE_DEG = (27.0, 46.0)
 CONCENTRATED = 0.7
 MOST_OFF_M = 2.0
 
-SUMMITS_M = {
-    "andhra pradesh": 1700, "bihar": 900, "chhattisgarh": 1300, "goa": 1200, "gujarat": 1200, "haryana": 1550,
-    "jharkhand": 1400, "karnataka": 1950, "kerala": 2700, "madhya pradesh": 1400, "maharashtra": 1700,
-    "odisha": 1700, "orissa": 1700, "punjab": 1050, "rajasthan": 1730, "tamil nadu": 2700, "telangana": 1250,
-    "uttar pradesh": 1000,
-}  # fmt: skip
-"""Metres that no ground of a State exceeds: its summit, rounded up (Guru Shikhar 1,722, Girnar 1,145,
-Dhupgarh 1,352, Kalsubai 1,646, Deomali 1,672, Parasnath 1,370, Mullayanagiri 1,930, Anamudi 2,695 …)."""
+BEYOND_SUMMIT = 1.02
+"""Above this much of the highest ground of its State nothing lies: figures of summits differ by as much."""
+
+
+@dataclass(frozen=True)
+class Summit:
+    """The highest ground of a State. ``source``: the row of law's table of summits, as findings name it."""
+
+    state: str
+    height_m: float
+    source: str
 
 
 @dataclass(frozen=True)
@@ -92,15 +95,14 @@ def poured(
 
 
 def judge_unit(
-    seen: Poured | None, *, off_m: float = 0.0, median_m: float = math.nan, state: str | None = None
+    seen: Poured | None, *, off_m: float = 0.0, median_m: float = math.nan, summit: Summit | None = None
 ) -> Outcome:
     """The flag of heights that would fit as feet and cannot be metres.
 
     ``off_m``: how far the two surveys lie off each other in plan. ``median_m``: middle height of the later
-    survey; ``state``: as the job names it.
+    survey; ``summit``: the highest ground of the State that the job names.
     """
-    summit = SUMMITS_M.get(" ".join((state or "").casefold().split()))
-    if summit is not None and median_m > summit:
+    if summit is not None and median_m > BEYOND_SUMMIT * summit.height_m:
         return Outcome(
             TEST,
             (
@@ -108,9 +110,10 @@ def judge_unit(
                     TEST,
                     "higher than the State",
                     "strong",
-                    f"half of the heights are above {median_m:,.0f} m, and no ground of {state} is higher "
-                    f"than {summit:,.0f} m; as feet they would be {median_m / FEET:,.0f} m.",
-                    {"median_m": median_m, "summit_m": float(summit)},
+                    f"half of the heights are above {median_m:,.0f} m, and no ground of {summit.state} is "
+                    f"higher than {summit.height_m:,.0f} m ({summit.source}); as feet they would be "
+                    f"{median_m / FEET:,.0f} m.",
+                    {"median_m": median_m, "summit_m": summit.height_m, "summit_source": summit.source},
                     (),
                     ("the heights are in feet and the files do not say so", "the job names the wrong State"),
                 ),

@@ -25,8 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.dem.steps import step_of
 from survey.forensics.flag import Flag, Outcome
-from survey.forensics.noise import GAIN, MAD, fine_texture, quantum
+from survey.forensics.noise import GAIN, MAD, fine_texture
 from survey.forensics.parity import LIMIT, parity
 
 TEST = "real.upsampled"
@@ -238,7 +239,7 @@ def grain(z: NDArray[np.floating]) -> Grain:
     flipped = np.ascontiguousarray(np.asarray(z).T)
     like_a, straight_a = neighbours(z)
     like_d, straight_d = neighbours(flipped)
-    step = quantum(z)
+    step = step_of([z])
     texture = np.abs(fine_texture(z))
     texture = texture[np.isfinite(texture)]
     noise = MAD * float(np.median(texture)) / GAIN if texture.size else 0.0

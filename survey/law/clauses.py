@@ -18,7 +18,7 @@ GRADES: dict[str, str] = {
     "P": "this program's own test; no rule asks for it",
 }
 
-TABLES = ("mcdr_2017", "rajasthan_mmcr_2017", "ibm_procedure_2023", "asprs_2", "practice")
+TABLES = ("mcdr_2017", "rajasthan_mmcr_2017", "ibm_procedure_2023", "asprs_2", "practice", "state_summits")
 
 REGIMES = ("mcdr", "rajasthan")
 

@@ -37,6 +37,12 @@ def test_a_step_is_found(step, level):
     npt.assert_allclose(step_of([rounded(survey_of(1) + level, step)]), step, atol=2.5e-4 if level else 2e-5)
 
 
+@pytest.mark.parametrize("level", [0.0, 700.0, 1500.0, 2100.0, 4300.0])
+@pytest.mark.parametrize("sigma_m", [0.02, 1.0])
+def test_what_float32_does_to_high_ground_is_no_step(level, sigma_m):
+    assert step_of([(survey_of(1, sigma_m) + level).astype(np.float32)]) == 0.0
+
+
 def test_heights_that_were_not_rounded_have_none():
     assert step_of([survey_of(1).astype(np.float32)]) == 0.0
     assert step_of([(300 + 0 * EAST).astype(np.float32)]) == 0.0

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from survey.forensics.unit import FEET, REPOSE_DEG, SUMMITS_M, Poured, judge_unit, poured
+from survey.forensics.unit import BEYOND_SUMMIT, FEET, REPOSE_DEG, Poured, Summit, judge_unit, poured
 
 CELL = 0.5
 
@@ -81,13 +81,11 @@ def test_tiles_join_and_little_is_too_little():
 
 
 def test_no_ground_is_higher_than_the_summit_of_its_state():
-    told = judge_unit(None, median_m=560 * FEET, state="Rajasthan")
+    abu = Summit("Rajasthan", 1722.0, "State summits, Rajasthan [grade C]")
+    told = judge_unit(None, median_m=560 * FEET, summit=abu)
     assert [f.strength for f in told.flags] == ["strong"]
     assert "560" in told.flags[0].message
-    assert not judge_unit(None, median_m=1700.0, state="Rajasthan").flags  # Mount Abu
-    assert not judge_unit(None, median_m=5000.0, state="Uttarakhand").flags
-    assert not judge_unit(None, median_m=5000.0, state=None).flags
-    # Published summits, all below their row.
-    known = {"rajasthan": 1722, "gujarat": 1145, "madhya pradesh": 1352, "kerala": 2695, "odisha": 1672}
-    for state, summit in known.items():
-        assert summit < SUMMITS_M[state] < summit * 1.1
+    assert "grade C" in told.flags[0].message
+    assert not judge_unit(None, median_m=1700.0, summit=abu).flags  # Mount Abu
+    assert not judge_unit(None, median_m=5000.0, summit=None).flags
+    assert 1 < BEYOND_SUMMIT < 1.1

@@ -49,7 +49,7 @@ def test_heights_in_decimetres_give_zero_residuals_honestly():
     truth = 300 + rng.uniform(0, 50, 12)
     points = np.round(truth, 1)
     residual = np.round(truth, 1) - points
-    assert judge_residuals(residual, noise_m=0.02, quantum_m=0.1, point_quantum_m=0.1).flags == ()
+    assert judge_residuals(residual, noise_m=0.02, rounding_m=0.1).flags == ()
 
 
 def test_three_points_are_too_few():

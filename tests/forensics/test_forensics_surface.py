@@ -8,9 +8,10 @@ from affine import Affine
 from rasterio.warp import Resampling, reproject
 from scipy import ndimage
 
+from survey.dem.steps import step_of
 from survey.forensics.bare_ground import compare_models, judge_dtm
 from survey.forensics.clones import clones
-from survey.forensics.noise import fine_texture, quantum
+from survey.forensics.noise import fine_texture
 from survey.forensics.parity import parity
 from survey.forensics.smooth import Seen, Squares, find_patches, judge_smooth, squares
 from survey.forensics.upsampled import drawn_out, grain, judge_upsampled
@@ -47,8 +48,11 @@ def test_white_noise_comes_out_six_fold_and_quadratic_ground_not_at_all(rng):
 @pytest.mark.parametrize("step", [0.01, 0.05, 0.1, 0.5, 1.0])
 def test_the_step_of_rounded_heights(honest, step):
     rounded = (np.round(honest.before.astype(float) / step) * step).astype(np.float32)
-    assert quantum(rounded) == step
-    assert quantum(honest.before) == 0.0
+    assert step_of([rounded]) == step
+    # The generator keeps heights in 1/512 m; noise that is not rounded hides even that.
+    assert step_of([honest.before]) == round(1 / 512, 6)
+    noise = np.random.default_rng(1).normal(0, 0.01, honest.before.shape)
+    assert step_of([(honest.before + noise).astype(np.float32)]) == 0.0
 
 
 # -- smooth patches --------------------------------------------------------------------------------------

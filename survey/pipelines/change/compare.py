@@ -24,6 +24,7 @@ from survey.pipelines.change.workings import settle_workings
 from survey.pipelines.checkpoints import CheckpointReport, checkpoint_reports, tie_of
 from survey.pipelines.epochs import agreed, open_epochs, open_lease, open_registry
 from survey.pipelines.existing.beside import NONE, Undated, undated_beside
+from survey.pipelines.height_unit import doubts_on_unit
 from survey.pipelines.inputs import Inputs
 from survey.pipelines.layers import FIXED
 from survey.pipelines.opened import Opened
@@ -112,6 +113,7 @@ def _compare(
         pairs.append(_one_pair(job, inputs, engine, before, after, lease, registry, reports, parts, tile))
         remarks += sameness(before, after, inputs, pairs[-1].measurement)
         remarks += misfit(after, pairs[-1].measurement)
+        remarks += doubts_on_unit(pairs[-1].measurement, job.mine.state, after.survey.date)
     span = None
     if len(epochs) > 2:
         span = _one_pair(job, inputs, engine, epochs[0], epochs[-1], lease, registry, reports, None, tile)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.dem.steps import step_of
 from survey.errors import SurveyError
 from survey.forensics.bare_ground import Pair, compare_models
 from survey.forensics.clones import Keys, rounding_step, run_keys
 from survey.forensics.echo import Echo, measure_echo
-from survey.forensics.noise import last_digit
 from survey.forensics.pictures import PictureSquares, picture_squares
 from survey.forensics.resent import PairWindows, find_move, pair_windows, resampled_copy
 from survey.forensics.smooth import Squares, squares
@@ -134,7 +134,6 @@ class TileSeen:
     dtm_cover: TileCover | None
     pair: PairWindows | None
     squares: Squares | None
-    dtm_squares: Squares | None
     keys: Keys | None
     models: Pair | None
     correlations: Correlations | None
@@ -164,7 +163,7 @@ def look_at(task: Task) -> TileSeen:
             t = on.read(piece)
             dtm_cover = cover_of(np.isfinite(t), piece, plan.small_m2)
     if not task.deep:
-        return TileSeen(cover, dtm_cover, None, None, None, None, None, None, None)
+        return TileSeen(cover, dtm_cover, None, None, None, None, None, None)
     # A tile without heights still takes its place in the joined maps: its sums are empty.
     blank = not known.any()
     before = plan.earlier.read(piece) if plan.earlier is not None and not blank else None
@@ -200,7 +199,6 @@ def look_at(task: Task) -> TileSeen:
         dtm_cover,
         pair,
         squares(z),
-        squares(t) if t is not None else None,
         keys,
         models,
         correlations,
@@ -238,7 +236,6 @@ class Seen:
     fits: list[tuple[float, float] | None]
     echo: Echo | None
     squares: Squares | None
-    dtm_squares: Squares | None
     keys: Keys | None
     models: Pair | None
     correlations: Correlations | None
@@ -246,6 +243,7 @@ class Seen:
     grains: list[Grain]
     dtm_grains: list[Grain]
     sample_noise_m: float
+    step_m: float  # of heights that were stored in whole steps; 0: they were not
     problem: SurveyError | None = None
     poured: Poured | None = None
     median_m: float = float("nan")
@@ -355,7 +353,6 @@ def _joined(
         fits=weighted[0],
         echo=weighted[1],
         squares=joined("squares", Squares),
-        dtm_squares=joined("dtm_squares", Squares),
         keys=Keys.joined(keys) if keys else None,
         models=_sum(models),
         correlations=total if correlations else None,
@@ -363,6 +360,7 @@ def _joined(
         grains=[grain(z) for z in texture] if plan.deep else [],
         dtm_grains=[grain(z) for z in dtm_windows if np.isfinite(z).any()],
         sample_noise_m=float(np.median(noise)) if noise else float("nan"),
+        step_m=step_of(samples),
         poured=Poured.joined([t.poured for t in seen if t.poured is not None]),
         median_m=_middle(samples),
     )
@@ -575,4 +573,4 @@ def _mask(ortho: Ortho, piece: Grid) -> NDArray[np.bool_]:
         raise InputRefused("the mask of the orthomosaic cannot be decoded", file=ortho.name) from error
 
 
-__all__ = ["Beside", "Plan", "Seen", "last_digit", "look_over", "ortho_covers"]
+__all__ = ["Beside", "Plan", "Seen", "look_over", "ortho_covers"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from survey.errors import SurveyError
-from survey.forensics.residuals import judge_residuals
+from survey.forensics.residuals import judge_residuals, rounding_of
 from survey.law.control import control_points_asked
 from survey.pipelines.check.context import Context
 
@@ -55,28 +55,10 @@ def say_points(c: Context, noise_m: float) -> None:
     off = int((~np.isfinite(z)).sum())
     _say_accuracy(c, independent, control, off)
     if independent is not None:
-        step = _rounding(points.height)
-        quantum = _surface_quantum(z)
+        rounding = max(rounding_of(points.height), rounding_of(z))
         c.outcome(
-            judge_residuals(
-                independent.residuals_m, noise_m=noise_m, quantum_m=quantum, point_quantum_m=step
-            ),
-            "check points",
+            judge_residuals(independent.residuals_m, noise_m=noise_m, rounding_m=rounding), "check points"
         )
-
-
-def _rounding(values: np.ndarray) -> float:
-    """The step to which the table's elevations are rounded."""
-    for step in (1.0, 0.1, 0.01):
-        if np.allclose(values, np.round(values / step) * step, atol=1e-9):
-            return step
-    return 0.001
-
-
-def _surface_quantum(z: np.ndarray) -> float:
-    from survey.forensics.noise import quantum
-
-    return quantum(z.reshape(1, -1))
 
 
 def _say_number(c: Context, points: Checkpoints | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +23,7 @@ from survey.grid import Grid
 from survey.imagery.register import judge
 from survey.pipelines.check.context import Context
 from survey.pipelines.check.ground import Seen as GroundSeen
+from survey.pipelines.height_unit import moved_in_plan_m, summit_over
 
 if TYPE_CHECKING:
     from survey.dem.align import Alignment
@@ -61,12 +61,9 @@ def say_real(c: Context, seen: GroundSeen, kind: str) -> None:
 
 def say_unit(c: Context, seen: GroundSeen, alignment: Alignment | None) -> None:
     """Whether heights could be feet; nothing is said where nothing shows it: the list of tests says why."""
-    off = 0.0
-    if alignment is not None:
-        terms = {t.name: t for t in alignment.terms}
-        known = [terms[n].value for n in ("east", "north") if n in terms and np.isfinite(terms[n].value)]
-        off = math.hypot(*known) if len(known) == 2 else 0.0
-    outcome = judge_unit(seen.poured, off_m=off, median_m=seen.median_m, state=c.filing.job.mine.state)
+    off = 0.0 if alignment is None else moved_in_plan_m(alignment)
+    summit = summit_over(seen.median_m, c.filing.job.mine.state, c.on)
+    outcome = judge_unit(seen.poured, off_m=off, median_m=seen.median_m, summit=summit)
     if outcome.no_power is None:
         c.outcome(outcome, "unit of height")
     else:
@@ -114,8 +111,7 @@ def _say_resent(c: Context, seen: GroundSeen, cell: float) -> None:
     if not outcome.flags:
         # Of the file's own heights: at 9,000 m a digit is thirty times what it is at 300 m.
         digit = seen.squares.digit_m if seen.squares is not None else last_digit(np.array([9000.0]))
-        step = seen.squares.quantum_m if seen.squares is not None else 0.0
-        resampled = judge_resampled(seen.fits, digit, step)
+        resampled = judge_resampled(seen.fits, digit, seen.step_m)
         resampled = resampled or judge_echo(seen.echo)
         if resampled is not None:
             outcome = Outcome(RESENT, (resampled,), evidence=outcome.evidence)
@@ -152,7 +148,7 @@ def _say_smooth(c: Context, seen: GroundSeen, surface: Surface, kind: str, cell:
             Outcome(SMOOTH, no_power="the surface is so large that only a part of it was looked at"), kind
         )
         return
-    patches, reason = find_patches(seen.squares, cell)
+    patches, reason = find_patches(seen.squares, cell, step_m=seen.step_m)
     if reason is not None:
         c.outcome(Outcome(SMOOTH, no_power=reason), kind)
         return
