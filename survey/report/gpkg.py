@@ -173,17 +173,21 @@ def crs_of(path: Path) -> str | None:
 
 def read_layer(path: Path, name: str) -> Layer:
     """One layer; empty if the file or the layer is not there."""
-    if name not in layer_names(path):
+    if not path.exists():
         return Layer(name, None, [])
     import shapely
+    from pyogrio.errors import DataLayerError
     from pyogrio.raw import read
 
-    meta, _, wkb, data = read(os.fspath(path), layer=name)
+    try:
+        meta, _, wkb, data = read(os.fspath(path), layer=name)
+    except DataLayerError:
+        return Layer(name, None, [])
     columns: dict[str, list[Value]] = {}
     for field_name, values in zip(meta["fields"], data, strict=True):
         columns[str(field_name)] = [_plain(v) for v in values.tolist()]
     count = len(wkb) if wkb is not None else (len(data[0]) if len(data) else 0)
-    shapes = [None] * count if wkb is None else [None if w is None else shapely.from_wkb(w) for w in wkb]
+    shapes = [None] * count if wkb is None else list(shapely.from_wkb(wkb))
     return Layer(name, meta["geometry_type"] if wkb is not None else None, shapes, columns)
 
 

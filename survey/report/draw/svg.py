@@ -34,9 +34,9 @@ def path_of(lines: Iterable[NDArray[np.float64]], *, closed: bool = False) -> st
     for line in lines:
         if len(line) < 2:
             continue
-        # A hundredth of a millimetre: a tenth of what a plotter can draw.
-        numbers = np.round(np.asarray(line, np.float64), 2)
-        text = "L".join(f"{mm(x)} {mm(y)}" for x, y in numbers.tolist())
+        # A hundredth of a millimetre: a tenth of what a plotter can draw. Adding 0 leaves no negative zero.
+        numbers = np.round(np.asarray(line, np.float64), 2) + 0.0
+        text = "L".join(f"{x:.10g} {y:.10g}" for x, y in numbers.tolist())
         parts.append("M" + text + ("Z" if closed else ""))
     return "".join(parts)
 
