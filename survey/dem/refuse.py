@@ -278,8 +278,8 @@ def refuse_pictures(stored: Stored, samples: Sequence[Sample], cell_m: float) ->
     for sample in samples:
         z = sample.metres(stored)[:256, :256]
         values.append(z[np.isfinite(z)][::7])
-        for d in (np.diff(z, axis=0), np.diff(z, axis=1)):
-            steps.append(d[np.isfinite(d)][::7])
+        for d in (np.diff(z[:, ::7], axis=0), np.diff(z[::7], axis=1)):
+            steps.append(d[np.isfinite(d)])
     z, step = np.concatenate(values), np.concatenate(steps).astype(np.float64)
     if z.size < 4 * MANY or step.size < 4 * MANY:
         return ()
