@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,14 +18,15 @@ from survey.dem.steps import step_of
 from survey.errors import SurveyError
 from survey.forensics.bare_ground import Pair, compare_models
 from survey.forensics.clones import Keys, rounding_step, run_keys
-from survey.forensics.echo import Echo, measure_echo
+from survey.forensics.echo import Echo
 from survey.forensics.pictures import PictureSquares, picture_squares
-from survey.forensics.resent import PairWindows, find_move, pair_windows, resampled_copy
+from survey.forensics.resent import PairWindows, pair_windows
 from survey.forensics.smooth import Squares, squares
 from survey.forensics.unit import Poured, poured
 from survey.forensics.upsampled import Grain, grain
 from survey.grid import Bounds, Grid
 from survey.imagery.register import Correlations, correlate, nothing
+from survey.pipelines.check.beside import Beside, best_place, middle_rise
 from survey.pipelines.check.footprint import TileCover, cover_of
 
 if TYPE_CHECKING:
@@ -38,75 +38,8 @@ TILE = 512
 MOST_TILES = 400
 MOST_KEYS = 4_000_000
 REGISTER_REACH = 24
-MOVE_REACH = 64
 
 Floats = NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class Beside:
-    """An earlier surface that can be read on the cells of a later one.
-
-    ``rows``, ``cols``: whole cells from the later grid's indices to the earlier one's; None where the
-    cells do not coincide and heights are interpolated.
-    """
-
-    surface: Surface
-    rows: int | None
-    cols: int | None
-
-    @staticmethod
-    def of(earlier: Surface, later: Surface) -> Beside | None:
-        """None where the two have different reference systems: then cells cannot be held against cells."""
-        a, b = earlier.grid, later.grid
-        if a.crs != b.crs or not 0.02 < a.cell_m / b.cell_m < 50:
-            return None
-        rows, cols = (a.top - b.top) / b.cell_north, (b.left - a.left) / b.cell_east
-        whole = a.same_cells(b) and max(abs(rows - round(rows)), abs(cols - round(cols))) < 0.01
-        return Beside(earlier, round(rows), round(cols)) if whole else Beside(earlier, None, None)
-
-    def moved(self, rows: int, cols: int) -> Beside:
-        """As if the earlier surface lay so many cells further down and right."""
-        if self.rows is None or self.cols is None:
-            raise ValueError("interpolated surfaces are not moved by cells")
-        return Beside(self.surface, self.rows - rows, self.cols - cols)
-
-    def read(self, piece: Grid) -> Floats:
-        """Earlier heights on a piece of the later grid; NaN where there are none."""
-        g = self.surface.grid
-        if self.rows is not None and self.cols is not None:
-            return self.surface.read(
-                Grid(
-                    g.crs_wkt,
-                    g.west,
-                    g.north,
-                    g.cell_east,
-                    g.cell_north,
-                    piece.height,
-                    piece.width,
-                    piece.row0 + self.rows,
-                    piece.col0 + self.cols,
-                )
-            )
-        return _interpolated(self.surface, piece)
-
-
-def _interpolated(surface: Surface, piece: Grid) -> Floats:
-    """Bilinear heights at the cell centres of a piece in the same reference system."""
-    from scipy.ndimage import map_coordinates
-
-    east, north = piece.east_north(np.arange(piece.height)[:, None], np.arange(piece.width)[None, :])
-    g = surface.grid
-    row, col = g.row_col(east[0], north[:, 0])
-    row, col = row.ravel(), col.ravel()
-    r0, r1 = int(np.floor(row.min())) - 1, int(np.ceil(row.max())) + 2
-    c0, c1 = int(np.floor(col.min())) - 1, int(np.ceil(col.max())) + 2
-    source = surface.read(
-        Grid(g.crs_wkt, g.west, g.north, g.cell_east, g.cell_north, r1 - r0, c1 - c0, r0, c0)
-    )
-    at = np.meshgrid(row - r0, col - c0, indexing="ij")
-    out: Floats = map_coordinates(source.astype(np.float64), at, order=1, cval=np.nan)
-    return out.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -287,7 +220,7 @@ def look_over(
         if earlier is not None:
             beside = Beside.of(earlier, surface)
         if beside is not None:
-            beside, moved, fits, echo = _fit(beside, surface, windows)
+            beside, moved, fits, echo = best_place(beside, surface, windows)
     stride = max(1, -(-len(pieces) // MOST_TILES))
     cells = work.height * work.width / stride
     plan = Plan(
@@ -301,7 +234,7 @@ def look_over(
         earlier_ortho if authenticity else None,
         step,
         max(1, int(cells / MOST_KEYS)),
-        _rise(beside, windows, samples) if beside is not None else float("nan"),
+        middle_rise(beside, windows, samples) if beside is not None else float("nan"),
     )
     deep = [authenticity and k % stride == 0 for k in range(len(pieces))]
     tasks = [Task(k, p, d, plan) for k, (p, d) in enumerate(zip(pieces, deep, strict=True))]
@@ -396,7 +329,6 @@ def _noise(z: Floats) -> float:
     return MAD * float(np.median(texture)) / GAIN if texture.size > 100 else float("nan")
 
 
-# -- samples, moves, light -----------------------------------------------------------------------------------
 def _sample(surface: Surface, work: Grid, side: int = 512, most: int = 9) -> list[Grid]:
     """Up to nine windows spread over the measured ground, the fullest of a lattice of candidates."""
     side = min(side, work.height, work.width)
@@ -419,158 +351,3 @@ def _sample(surface: Surface, work: Grid, side: int = 512, most: int = 9) -> lis
     if len(chosen) > most:
         chosen = [chosen[round(i * (len(chosen) - 1) / (most - 1))] for i in range(most)]
     return [pieces[k] for k in dict.fromkeys(chosen)]
-
-
-def _fit(
-    beside: Beside, surface: Surface, windows: Sequence[Grid]
-) -> tuple[Beside, tuple[int, int], list[tuple[float, float] | None], Echo | None]:
-    """The place of the earlier surface that fits best: as both files say, or moved by whole cells.
-
-    Also how well the later cells are a weighting of the earlier ones, which a copy moved by a part of a
-    cell is.
-    """
-    places = [beside]
-    moves: dict[tuple[int, int], int] = {(0, 0): 0}
-    reach = MOVE_REACH
-    if beside.rows is not None:
-        for w in windows:
-            z = surface.read(w)
-            if not np.isfinite(z).any():
-                continue
-            around = Grid(
-                w.crs_wkt, w.west, w.north, w.cell_east, w.cell_north,
-                w.height + 2 * reach, w.width + 2 * reach, w.row0 - reach, w.col0 - reach,
-            )  # fmt: skip
-            rows, cols, height = find_move(beside.read(around), z, reach)
-            if height > 12:
-                moves[rows, cols] = moves.get((rows, cols), 0) + 1
-        likely = max(moves, key=lambda m: (moves[m], m == (0, 0)))
-        if likely != (0, 0):
-            places.append(beside.moved(*likely))
-        # The same cells under another placement: the files' first cells laid on each other.
-        a, b = beside.surface.grid, surface.grid
-        if a.shape == b.shape and (beside.rows, beside.cols) != (0, 0):
-            places.append(Beside(beside.surface, 0, 0))
-    best, best_share = beside, -1.0
-    for place in places:
-        share = _agreement(place, surface, windows)
-        if share > best_share + 0.05:
-            best, best_share = place, share
-    moved = (0, 0)
-    if best.rows is not None and beside.rows is not None and best is not beside:
-        assert best.cols is not None
-        assert beside.cols is not None
-        moved = (beside.rows - best.rows, beside.cols - best.cols)
-    small = [w[: min(256, w.height), : min(256, w.width)] for w in windows[:5]]
-    fits = [resampled_copy(best.read(w), surface.read(w)) for w in small]
-    echo = measure_echo([(best.read(w), surface.read(w)) for w in windows[:4]])
-    return best, moved, fits, echo
-
-
-def _rise(beside: Beside, windows: Sequence[Grid], samples: Sequence[Floats]) -> float:
-    """Middle rise over the sampled windows: most ground of a lease and its surroundings does not change."""
-    found = [(z - beside.read(w))[::4, ::4].ravel() for w, z in zip(windows, samples, strict=True)]
-    rises = np.concatenate(found) if found else np.empty(0)
-    rises = rises[np.isfinite(rises)]
-    return float(np.median(rises)) if rises.size else float("nan")
-
-
-def _agreement(place: Beside, surface: Surface, windows: Sequence[Grid]) -> float:
-    """How alike the textures are: the mean correlation, the copy's being one."""
-    from survey.forensics.noise import fine_texture
-
-    found = []
-    for w in windows:
-        a, b = fine_texture(place.read(w)), fine_texture(surface.read(w))
-        known = np.isfinite(a) & np.isfinite(b)
-        if known.sum() < 1000:
-            continue
-        x, y = np.sign(a[known]), np.sign(b[known])
-        found.append(float((x * y).mean()))
-    return float(np.median(found)) if found else -1.0
-
-
-# -- orthomosaic ---------------------------------------------------------------------------------------------
-def ortho_covers(
-    ortho: Ortho,
-    crs_wkt: str,
-    area: Bounds,
-    engine: Engine,
-    *,
-    small_m2: float,
-    decoded: bool = False,
-    most: int = 4096,
-) -> tuple[list[TileCover], float]:
-    """Where an image was photographed, on cells of at most ``most`` a side; and the side of those cells,
-    m.
-    """
-    b = ortho.bounds_in(crs_wkt).intersection(area)
-    if b is None:
-        return [], ortho.cell_m
-    cell = max(ortho.cell_m, (b.east - b.west) / most, (b.north - b.south) / most)
-    west, north = np.floor(b.west / cell) * cell, np.ceil(b.north / cell) * cell
-    grid = Grid(
-        crs_wkt,
-        float(west),
-        float(north),
-        cell,
-        cell,
-        max(1, int(np.ceil((north - b.south) / cell))),
-        max(1, int(np.ceil((b.east - west) / cell))),
-    )
-    exact = False
-    if decoded and ortho.mask:
-        cell = ortho.cell_m
-    if ortho.cell_m == cell and ortho.affine[1] == ortho.affine[3] == 0 and ortho.affine[4] < 0:
-        # The picture's own cells: its edge is then exact.
-        own = Grid(
-            crs_wkt,
-            ortho.affine[2],
-            ortho.affine[5],
-            ortho.affine[0],
-            -ortho.affine[4],
-            ortho.height,
-            ortho.width,
-        )
-        if _same_system(ortho.crs_wkt, crs_wkt):
-            grid = own.covering(area)
-            exact = True
-    pieces = list(grid.pieces(1024))
-    task = partial(_photographed, ortho, small_m2, exact and decoded)
-    return engine.map(task, pieces, stage="reading the orthomosaic"), grid.cell_m
-
-
-def _same_system(one: str, other: str) -> bool:
-    from pyproj import CRS
-
-    def flat(wkt: str) -> CRS:
-        crs = CRS.from_user_input(wkt)
-        return crs.sub_crs_list[0] if crs.is_compound else crs
-
-    return bool(one == other or flat(one) == flat(other))
-
-
-def _photographed(ortho: Ortho, small_m2: float, own: bool, piece: Grid) -> TileCover:
-    if own and ortho.mask:
-        # The colours were decoded before, with the heights; the mask is a hundredth of their size.
-        return cover_of(_mask(ortho, piece), piece, small_m2)
-    band = ortho.colours[0]
-    return cover_of(np.isfinite(ortho.read(piece, (band,))[band]), piece, small_m2)
-
-
-def _mask(ortho: Ortho, piece: Grid) -> NDArray[np.bool_]:
-    from rasterio.errors import RasterioError
-    from rasterio.windows import Window
-
-    from survey.errors import InputRefused
-    from survey.raster_env import open_dataset
-
-    try:
-        with open_dataset(ortho.path) as source:
-            window = Window(piece.col0, piece.row0, piece.width, piece.height)
-            return np.asarray(source.read_masks(1, window=window) > 0)
-    except (RasterioError, OSError) as error:
-        raise InputRefused("the mask of the orthomosaic cannot be decoded", file=ortho.name) from error
-
-
-__all__ = ["Beside", "Plan", "Seen", "look_over", "ortho_covers"]

@@ -15,7 +15,8 @@ from survey.law.finding import severity
 from survey.pipelines.check.context import Context, plain
 from survey.pipelines.check.filing import Filing, open_filing
 from survey.pipelines.check.footprint import BUFFER_M, Coverage, measure_cover
-from survey.pipelines.check.ground import Seen, look_over, ortho_covers
+from survey.pipelines.check.ground import Seen, look_over
+from survey.pipelines.check.photographed import ortho_covers
 from survey.pipelines.check.say_agree import say_datum, say_file_dates, say_last_year, say_registration
 from survey.pipelines.check.say_declared import Volumes, say_declared, volumes_of, wants_volumes
 from survey.pipelines.check.say_duty import decide_duties, say_dates
