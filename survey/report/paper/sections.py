@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from survey.grid import Bounds
 from survey.report import content, sheets
@@ -32,18 +33,18 @@ def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> byt
     sections = [s for s in sections_of(run, words, numbers) if s.heights() is not None]
     if not sections:
         return None
-    scale, sheet = _fitting(sections, words, options, plan_scale)
-    page = SHEETS_MM[sheet]
-    column = sheets.COLUMN[sheet]
+    scale, largest = _fitting(sections, words, options, plan_scale)
     drawings = Drawings()
-    pages: list[dict[str, object]] = []
-    for of_group, group in _by_scale(sections, words, scale, _room(sheet)):
-        bar = drawings.add(f"scale-{of_group}.svg", furniture.scale_bar(of_group, words, numbers))
-        packed, gap = _sheets(_drawn(group, sections, words, of_group), _room(sheet))
+    pages: list[dict[str, Any]] = []
+    for of_group, group in _by_scale(sections, words, scale, _room(largest)):
+        scale_bar = furniture.scale_bar(of_group, words, numbers)
+        bar = drawings.add(f"scale-{of_group}.svg", scale_bar)
+        sheet, packed, gap = _smallest(_drawn(group, sections, words, of_group), largest, scale_bar.width)
         for rows in packed:
             pages.append(
                 {
                     "number": len(pages) + 1,
+                    **_paper(sheet),
                     "rows": [
                         [drawings.add(f"section-{len(pages)}-{r}-{k}.svg", svg) for k, svg in enumerate(row)]
                         for r, row in enumerate(rows)
@@ -64,16 +65,14 @@ def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> byt
         "title": f"{content.title(run.record, words)}: {heading}",
         "author": str(run.record.mine.get("lessee") or ""),
         "language": options.language,
-        "page": {"width": page[0], "height": page[1]},
         "margin_left": sheets.MARGIN_LEFT,
         "margin": sheets.MARGIN,
-        "column": column,
-        "text_pt": sheets.TEXT_PT[sheet],
+        "text_pt": sheets.TEXT_PT[largest],
         "heading": heading,
         "rule": rule_of(run, "plan.sections_rule", words),
         "facts": facts,
         "sheets": pages,
-        "keymap": drawings.add("key.svg", _key_map(run, column - 6.0, words, numbers)),
+        "keymap": drawings.add("key.svg", _key_map(run, pages[0]["column"] - 6.0, words, numbers)),
         "signatures": [words(f"plan.sign_{key}") for key in ("name", "designation", "signature", "date")],
         "original": words("plan.copy_of", original=options.original)
         if options.original
@@ -108,13 +107,15 @@ def _by_scale(
     scale stands for all that a sheet holds.
     """
     groups: dict[int, list[SectionDrawing]] = {}
+    # What fits on the smallest sheet need not be drawn larger.
+    widest = min(0.6 * room[0], 0.95 * _room(next(iter(SHEETS_MM)))[0])
     whole = [s for s in sections if s.kind != "site"]
     for section in sections:
         if section.kind != "site":
             continue
         for finer in (*(s for s in _SITE_SCALES if s < scale), scale):
             drawn = draw_section(section, words, scale=finer)
-            if drawn is not None and drawn.width <= 0.6 * room[0] and drawn.height <= 0.5 * room[1]:
+            if drawn is not None and drawn.width <= widest and drawn.height <= 0.5 * room[1]:
                 break
         groups.setdefault(finer, []).append(section)
     if whole:
@@ -138,6 +139,31 @@ def _drawn(
 ) -> list[Svg]:
     drawn = [draw_section(s, words, scale=scale, identity=f"s{sections.index(s)}-") for s in group]
     return [svg for svg in drawn if svg is not None]
+
+
+def _paper(sheet: str) -> dict[str, Any]:
+    width, height = SHEETS_MM[sheet]
+    return {
+        "width": width,
+        "height": height,
+        "column": sheets.COLUMN[sheet],
+        "text_pt": sheets.TEXT_PT[sheet],
+    }
+
+
+def _smallest(drawn: list[Svg], largest: str, least_width: float) -> tuple[str, list[list[list[Svg]]], float]:
+    """The smallest sheet that holds the drawings of one scale on as few sheets as the largest does, how they
+    lie on it, and the gap between them. ``least_width``: of the drawn scale, mm.
+    """
+    packed, gap = _sheets(drawn, _room(largest))
+    for sheet in list(SHEETS_MM)[: list(SHEETS_MM).index(largest)]:
+        room = _room(sheet)
+        if max(least_width, *(d.width for d in drawn)) > room[0] or any(d.height > room[1] for d in drawn):
+            continue
+        smaller, smaller_gap = _sheets(drawn, room)
+        if len(smaller) <= len(packed):
+            return sheet, smaller, smaller_gap
+    return largest, packed, gap
 
 
 def _sheets(drawn: list[Svg], room: tuple[float, float]) -> tuple[list[list[list[Svg]]], float]:

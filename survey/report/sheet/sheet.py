@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from survey.report.pictures import Picture
 
 _DASH = "–"
+PHOTO_MM = (82.0, 56.0)
+"""Two side by side, and not so high that they push what is signed onto a page of its own."""
 
 
 def sheets(run: RunFolder, options: ReportOptions) -> list[tuple[str, bytes]]:
@@ -173,13 +175,14 @@ def _laid(run: RunFolder, picture: Picture, view: Any, kept: Drawings) -> dict[s
 
 
 def _outline_on(a: Assessment, photo: Picture, kept: Drawings) -> dict[str, Any] | None:
-    """The outline over a photo, as a drawing of the photo's own proportions, 82 mm wide."""
+    """The outline over a photo, as a drawing of the photo's own proportions, ``PHOTO_MM`` at the most."""
     from survey.report.colours import SITE
     from survey.report.draw.plan import View
     from survey.report.draw.svg import Svg, path_of
 
     b = photo.bounds
-    view = View(b, (b.east - b.west) * 1000 / 82.0)
+    scale = max((b.east - b.west) / PHOTO_MM[0], (b.north - b.south) / PHOTO_MM[1]) * 1000
+    view = View(b, scale)
     width, height = view.size
     svg = Svg(width, height, a.id, identity=f"o{photo.epoch}-")
     rings = [view.place(ring) for ring in draw.outline_rings(a)]
