@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from survey.blocks import Engine
     from survey.dem.surface import Surface
 
+LEAST_STEP_SAID_M = 0.005
 DRAWING_CELL_M = 0.25
 DRAWING_CELLS = 4_000_000
 
@@ -128,12 +129,13 @@ def job_grid(before: Surface, after: Surface) -> Grid:
 
 
 def _rounded(before_m: float, after_m: float) -> list[Remark]:
+    """Steps that are worth a word: finer ones are counted in too, and nothing beside any survey's noise."""
     said = []
-    if before_m:
+    if before_m >= LEAST_STEP_SAID_M:
         said.append(
             f"The earlier survey's heights are rounded to steps of {before_m:g} m: its noise has that."
         )
-    if after_m:
+    if after_m >= LEAST_STEP_SAID_M:
         said.append(f"The later survey's heights are rounded to steps of {after_m:g} m: its noise has that.")
     return [Remark("rounded-heights", text) for text in said]
 
