@@ -7,6 +7,7 @@ line has exactly the vertices of the line traced in one piece.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +30,9 @@ lines which MCDR rules 32(1)(b) (at most 10 m) and 32(5)(b) (5 m) ask for are al
 
 _GRAIN = float(1 << 16)
 """Vertices lie on a lattice of 2⁻¹⁶ of a cell, so that ends found by two tiles meet exactly."""
+_SNAP = 2
+"""Vertices so many ticks from a cell's centre lie on it. A line that turns round a centre as high as the
+level has several there, in as many tiles, and which of them round to one tick would depend on the tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +86,46 @@ def trace(heights: Heights, levels: Sequence[float]) -> list[tuple[float, NDArra
             continue
         for line in tracer.lines(level):
             # contourpy has higher ground to the left with y upwards; rows run downwards, so turn round.
-            ticks = np.rint(np.asarray(line)[::-1, ::-1] * _GRAIN).astype(np.int64)
-            keep = np.ones(len(ticks), bool)
-            keep[1:] = (ticks[1:] != ticks[:-1]).any(axis=1)
-            if keep.sum() >= 2:
-                found.append((float(level), ticks[keep]))
+            ticks = _snapped(np.rint(np.asarray(line)[::-1, ::-1] * _GRAIN).astype(np.int64))
+            found += [(float(level), part) for part in _parted(ticks)]
     return found
+
+
+def _snapped(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Vertices beside a cell's centre moved onto it, and no vertex twice in a row."""
+    centre = np.rint(ticks / _GRAIN).astype(np.int64) * int(_GRAIN)
+    beside = (np.abs(ticks - centre) <= _SNAP).all(axis=1)
+    ticks[beside] = centre[beside]
+    keep = np.ones(len(ticks), bool)
+    keep[1:] = (ticks[1:] != ticks[:-1]).any(axis=1)
+    return ticks[keep]
+
+
+def _parted(ticks: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """A line cut at the cells' centres that it runs through.
+
+    Several lines may meet in a centre; which of them go on as which is decided when they are joined, by one
+    rule for all tiles.
+    """
+    at = np.flatnonzero(_on_centre(ticks))
+    if len(ticks) < 2:
+        return []
+    if len(at) and (ticks[0] == ticks[-1]).all() and at[0] > 0:
+        ticks = np.concatenate([ticks[at[0] :], ticks[1 : at[0] + 1]])
+        at = np.flatnonzero(_on_centre(ticks))
+    inner = at[(at > 0) & (at < len(ticks) - 1)]
+    return [
+        ticks[first : last + 1] for first, last in itertools.pairwise([0, *inner.tolist(), len(ticks) - 1])
+    ]
+
+
+def _on_centre(ticks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return (ticks % int(_GRAIN) == 0).all(axis=-1)
+
+
+def _is_ring(line: NDArray[np.int64]) -> bool:
+    """What begins and ends in a centre may still have to be joined to others there."""
+    return bool((line[0] == line[-1]).all()) and not bool(_on_centre(line[0]))
 
 
 def join(pieces: Iterable[tuple[float, NDArray[np.int64]]]) -> list[tuple[float, NDArray[np.int64]]]:
@@ -112,16 +150,20 @@ def _chains(lines: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
     done: list[NDArray[np.int64]] = []
     open_lines: list[int] = []
     for k, line in enumerate(lines):
-        if np.array_equal(line[0], line[-1]):
+        if _is_ring(line):
             done.append(line)
         else:
             starts[_tick(line[0])].append(k)
             open_lines.append(k)
+    ways = {k: (_way(lines[k][-1], lines[k][-2]), _way(lines[k][0], lines[k][1])) for k in open_lines}
     follows = {}
-    for k in sorted(open_lines, key=lambda k: (*_tick(lines[k][0]), *_tick(lines[k][-1]))):
+    for k in sorted(open_lines, key=lambda k: (*_tick(lines[k][-1]), ways[k][0])):
         heads = starts.get(_nearest(starts, _tick(lines[k][-1])), [])
         if heads:
-            follows[k] = heads.pop(0)
+            # The next on the left, so that lines which meet in one point touch and do not cross.
+            nearest = min(heads, key=lambda j: ((ways[k][0] - ways[j][1]) % math.tau, ways[j][1]))
+            heads.remove(nearest)
+            follows[k] = nearest
     led = set(follows.values())
     used: set[int] = set()
     # Lines that nothing leads into first; what then remains are rings.
@@ -139,6 +181,11 @@ def _chains(lines: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
             whole[-1] = whole[0]
         done.append(whole)
     return done
+
+
+def _way(point: NDArray[np.int64], beside: NDArray[np.int64]) -> float:
+    """Direction from a line's end to the vertex beside it, radians."""
+    return math.atan2(int(beside[0] - point[0]), int(beside[1] - point[1]))
 
 
 def _tick(point: NDArray[np.int64]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from survey.dem.contours import contours, fitting_interval, levels_between, thinned
@@ -58,6 +58,22 @@ def test_tiles_change_nothing(seed, tile, holes):
     assert [c.level_m for c in whole] == [c.level_m for c in cut]
     for one, other in zip(whole, cut, strict=True):
         np.testing.assert_array_equal(one.line, other.line)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.integers(3, 61))
+@example(596, 3)
+def test_tiles_change_nothing_where_ground_is_as_high_as_the_level(seed, tile):
+    """Heights in quarters of a metre: lines run through centres of cells, meet in them and part again."""
+    grid = GRID[0:53, 0:71]
+    z = np.cumsum(np.random.default_rng(seed).normal(0, 1, (53, 71)), axis=1)
+    for heights in (np.round(z * 4) / 4, z):
+        levels = [-1.0, 0.5, 2.0]
+        whole = contours(reader(heights.astype(np.float32), grid), grid, levels, tile=1000)
+        cut = contours(reader(heights.astype(np.float32), grid), grid, levels, tile=tile)
+        assert [c.level_m for c in whole] == [c.level_m for c in cut]
+        for one, other in zip(whole, cut, strict=True):
+            np.testing.assert_array_equal(one.line, other.line)
 
 
 def test_lines_end_at_ground_that_was_not_measured():
