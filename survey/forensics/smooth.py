@@ -112,12 +112,14 @@ def find_patches(
     usual = float(np.median(s.fine_m[judged]))
     if usual <= 2 * exact:
         return [], "the whole surface is smooth: it carries no measurable noise"
+    if step_m > 1.2 * usual:
+        return [], "heights are rounded more coarsely than they are noisy"
     live = judged & (s.fine_m > 2 * exact) & (s.fine_m > 0.1 * usual)
     reference = float(np.percentile(s.fine_m[live], 10))
-    # Of a patch without noise rounding leaves step/√12, seen in whole steps: up to half a step.
-    flat_m = max(exact, 0.6 * step_m)
-    if flat_m > 0.5 * reference:
-        return [], "heights are rounded so coarsely that a smoothed patch would not show"
+    # Of a patch without noise rounding leaves step/√12, seen in whole steps: up to half a step. Where the
+    # quietest ground has hardly more than that, it is no sign.
+    rounded_m = 0.6 * step_m
+    flat_m = max(exact, rounded_m if rounded_m <= 0.5 * reference else 0.0)
     ratio = np.divide(s.fine_m, s.coarse_m, out=np.full(s.fine_m.shape, np.nan), where=s.coarse_m > 2 * exact)
     usual_ratio = float(np.nanmedian(ratio[live])) if np.isfinite(ratio[live]).any() else math.nan
     flat = judged & (s.fine_m <= flat_m)
