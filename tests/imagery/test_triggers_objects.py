@@ -78,6 +78,33 @@ def test_two_like_things_that_grow_together_become_one():
     assert len(track.cells) == 96
 
 
+def test_things_that_turn_out_to_be_one_have_one_story():
+    small, large = (slice(4, 10), slice(4, 8), ROCK), (slice(4, 10), slice(10, 20), ROCK)
+    seam = (slice(4, 10), slice(8, 10), ROCK)
+    (track,) = _tracks([[small], [large], [small, seam, large], [small, seam, large]])
+    # On the second day two thirds of what had been seen till then were there.
+    assert [(look.t, look.hit) for look in track.looks] == [(0, True), (1, True), (2, True), (3, True)]
+    assert track.first == 0
+
+
+RIM = (slice(4, 12), slice(4, 12))
+WITHIN = (slice(5, 11), slice(5, 11))
+NOTHING = np.zeros(6, np.float32)
+
+
+def test_a_mixed_rim_that_was_seen_before_the_floor_belongs_to_it():
+    mixed = 0.45 * ROCK + 0.55 * 0.12
+    rim, floor = [(*RIM, mixed), (*WITHIN, NOTHING)], [(*RIM, mixed), (*WITHIN, ROCK)]
+    (track,) = _tracks([rim, floor, floor])
+    assert (len(track.cells), track.first) == (64, 0)
+
+
+def test_a_pond_within_a_wall_is_another_thing():
+    wall, pond = [(*RIM, ROCK), (*WITHIN, NOTHING)], [(*RIM, ROCK), (*WITHIN, WATER)]
+    tracks = _tracks([wall, pond, pond])
+    assert sorted(len(t.cells) for t in tracks) == [28, 36]
+
+
 def test_two_unlike_things_side_by_side_stay_two():
     left, right = PIT, (slice(4, 10), slice(14, 20), WATER)
     seam = (slice(4, 10), slice(11, 13), ROCK)

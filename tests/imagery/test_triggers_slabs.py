@@ -7,7 +7,7 @@ import pytest
 
 from survey.grid import Grid
 from survey.imagery.triggers import slabs
-from survey.imagery.triggers.files import counted_values, looked_up
+from survey.imagery.triggers.files import BandFile, counted_values, counts_of, looked_up
 from survey.imagery.triggers.fits import FILE_BLOCK, sample_pieces
 from survey.pipelines.triggers.scan import panels, tiles_of
 
@@ -47,6 +47,17 @@ def test_numbers_looked_up_are_numbers_worked_out(dtype):
     np.testing.assert_array_equal(looked_up(raw, table), wanted)
     assert (wanted[:, 4, 5] == 0).all()
     assert (wanted[:, 6, 7] == 0).all()
+
+
+@pytest.mark.parametrize("lowest", [0, 1])
+@pytest.mark.parametrize(
+    ("scale", "offset", "nodata"), [(1e-4, 0.0, 0.0), (1e-4, 0.0, 7.0), (1e-4, -0.1, 0.0)]
+)
+def test_numbers_that_are_counts_already_are_what_working_them_out_gives(lowest, scale, offset, nodata):
+    raw = np.random.default_rng(1).integers(lowest, 2**16, (4, 30, 20)).astype(np.uint16)
+    raw[:, 3, 4] = lowest, 7, 65535, 1
+    file = BandFile(None, ((1, 0),), scale, offset, nodata, False, (10, 0, 0, 0, -10, 0), "", 30, 20, (8, 8))
+    np.testing.assert_array_equal(counts_of(raw, file), counted_values(raw, scale, offset, nodata))
 
 
 @pytest.mark.parametrize(("height", "width", "side"), [(100, 70, 32), (5000, 1700, 512), (3000, 6000, 1536)])

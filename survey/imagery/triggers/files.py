@@ -174,14 +174,20 @@ def counts_of(raw: NDArray[np.generic], file: BandFile) -> NDArray[np.uint16]:
     """``counted_values`` of a file's own numbers; of numbers of one or two bytes each is worked out once."""
     missing = _missing(file)
     if raw.dtype in (np.uint8, np.uint16):
-        return looked_up(raw, _table(raw.dtype.itemsize, file.scale, file.offset, missing))
+        table, same = _table(raw.dtype.itemsize, file.scale, file.offset, missing)
+        # Most deliveries count as we do, and most of a tile was measured: nothing is to be done then.
+        if same and raw.size and raw.min() > 0:
+            return raw.astype(np.uint16, copy=False)
+        return looked_up(raw, table)
     return counted_values(raw, file.scale, file.offset, missing)
 
 
 @lru_cache(maxsize=64)
-def _table(itemsize: int, scale: float, offset: float, missing: float) -> NDArray[np.uint16]:
+def _table(itemsize: int, scale: float, offset: float, missing: float) -> tuple[NDArray[np.uint16], bool]:
+    """The counts of all numbers, and whether the number itself is its count but for 0."""
     numbers = np.arange(256**itemsize, dtype=np.uint16).reshape(1, 1, -1)
-    return counted_values(numbers, scale, offset, missing)[0, 0]
+    table = counted_values(numbers, scale, offset, missing)[0, 0]
+    return table, itemsize == 2 and bool((table[1:] == numbers[0, 0, 1:]).all())
 
 
 @kernel

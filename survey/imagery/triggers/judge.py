@@ -4,6 +4,7 @@ words."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,8 @@ from survey.imagery.triggers.settings import TriggerSettings
 from survey.imagery.triggers.support import Support
 from survey.imagery.triggers.tracks import Assessment, Figures, Replay, Track
 
-TOGETHER = 8192
-"""Objects that are measured in one go: what is held of each meanwhile is a kilobyte."""
+TOGETHER = 2048
+"""Objects that are measured in one go, on one thread: what is held of each meanwhile is a kilobyte."""
 
 SPOKEN = {
     "novelty": "how far its spectrum is from everything seen here",
@@ -102,23 +103,33 @@ class Judge:
     worked: NDArray[np.float32]
     cell_area_m2: float
     inside: Callable[[Support, NDArray[np.intp]], bool]
+    threads: int = 1
 
     def __call__(self, track: Track, t: int, replay: Replay) -> Assessment:
         return self.many([track], t, replay)[0]
 
     def many(self, tracks: Sequence[Track], t: int, replay: Replay) -> list[Assessment]:
         """The same of each of several tracks: a call costs more than what is done in it for one."""
-        out: list[Assessment] = []
-        for start in range(0, len(tracks), TOGETHER):
-            some = tracks[start : start + TOGETHER]
-            features = self.features(some, t, replay)
-            names, table = tuple(features), np.column_stack(list(features.values()))
-            sure = self.model.shares(features)
-            for track, row, shares in zip(some, table, sure, strict=True):
-                inside = self.inside(replay.support, track.cells)
-                threshold = self.settings.confirm_p_inside if inside else self.settings.confirm_p
-                said = Figures.of(names, row)
-                out.append(Assessment(Figures.of(CLASSES, shares), said, threshold, inside))
+        parts = [tracks[k : k + TOGETHER] for k in range(0, len(tracks), TOGETHER)]
+
+        def look_at(some: Sequence[Track]) -> list[Assessment]:
+            return self._assessed(some, t, replay)
+
+        if self.threads < 2 or len(parts) < 2:
+            return [one for some in parts for one in look_at(some)]
+        with ThreadPoolExecutor(self.threads) as pool:
+            return [one for some in pool.map(look_at, parts) for one in some]
+
+    def _assessed(self, tracks: Sequence[Track], t: int, replay: Replay) -> list[Assessment]:
+        out = []
+        features = self.features(tracks, t, replay)
+        names, table = tuple(features), np.column_stack(list(features.values()))
+        sure = self.model.shares(features)
+        for track, row, shares in zip(tracks, table, sure, strict=True):
+            inside = self.inside(replay.support, track.cells)
+            threshold = self.settings.confirm_p_inside if inside else self.settings.confirm_p
+            said = Figures.of(names, row)
+            out.append(Assessment(Figures.of(CLASSES, shares), said, threshold, inside))
         return out
 
     def features(self, tracks: Sequence[Track], t: int, replay: Replay) -> dict[str, NDArray[np.float64]]:

@@ -18,6 +18,7 @@ from survey.imagery.triggers.evidence import Accumulator
 from survey.imagery.triggers.objects import Neighbours, grown_objects
 from survey.imagery.triggers.product import plain
 from survey.imagery.triggers.settings import TriggerSettings
+from survey.imagery.triggers.spectra import inner_cells
 from survey.imagery.triggers.sums import summed
 from survey.imagery.triggers.support import Support
 from survey.jit import kernel
@@ -128,6 +129,12 @@ class AssessMany(Protocol):
     """What can assess several tracks in one go, as it would one after the other."""
 
     def many(self, tracks: Sequence[Track], t: int, replay: Replay) -> list[Assessment]: ...
+
+
+THIN_SHARE = 0.15
+"""Of a rim's cells, at most, that have all their neighbours in it."""
+MIXTURES = np.arange(0.2, 0.91, 0.1, dtype=np.float32)
+"""Shares of a mixed cell that are tried."""
 
 
 def _figures(given: Mapping[str, float]) -> Figures:
@@ -276,7 +283,9 @@ class Replay:
             like = [
                 k
                 for k in kept
-                if min(size[n], size[k]) < self.least_cells or _apart(looks[n], looks[k]) <= s.alike
+                if min(size[n], size[k]) < self.least_cells
+                or _apart(looks[n], looks[k]) <= s.alike
+                or self._rim(group[owner == n], group[owner == k])
             ]
             if like:
                 self._merge(n, like[0], touched)
@@ -286,7 +295,8 @@ class Replay:
         fresh = group[owner < 0]
         if len(fresh) >= max(self.least_cells, s.sudden * (len(group) - len(fresh))):
             look = self._spectrum(fresh)
-            if min(_apart(look, looks[k]) for k in kept) > s.alike:
+            near = min(kept, key=lambda k: _apart(look, looks[k]))
+            if _apart(look, looks[near]) > s.alike and not self._rim(fresh, group[owner == near]):
                 active = np.zeros(len(self.owner), bool)
                 active[fresh] = True
                 parts = self.neighbours.components(active)
@@ -303,9 +313,32 @@ class Replay:
 
     def _spectrum(self, cells: NDArray[np.intp]) -> NDArray[np.float32]:
         """Median ln reflectance of the latest novel look of some cells."""
-        at = self._look_of[cells]
-        at = at[at >= 0]
+        at = self._latest(cells)
         return np.median(np.log(plain(self.support.now[at]) + np.float32(0.03)), axis=0)
+
+    def _rim(self, a: NDArray[np.intp], b: NDArray[np.intp]) -> bool:
+        """Is one of two groups nothing but the rim of the other: thin, and a mixture of the other with what
+        was there before? A white floor may pass for cloud on the day on which its mixed edge is seen."""
+        thin, core = (a, b) if len(a) <= len(b) else (b, a)
+        cell = self.support.cell
+        inner = inner_cells(cell, thin, self.support.width)
+        if len(inner) > THIN_SHARE * len(thin):
+            return False
+        rim, full = self._latest(thin), self._latest(core)
+        if not len(rim) or not len(full):
+            return False
+        s = self.support
+        seen, within, before = (
+            np.median(plain(kept[at]), axis=0) for kept, at in ((s.now, rim), (s.now, full), (s.usual, rim))
+        )
+        mixed = MIXTURES[:, None] * within + (1 - MIXTURES[:, None]) * before
+        away = np.log((mixed + np.float32(0.03)) / (seen + np.float32(0.03)))
+        return bool(np.sqrt((away**2).mean(1)).min() <= self.settings.alike / 2)
+
+    def _latest(self, cells: NDArray[np.intp]) -> NDArray[np.int32]:
+        """Candidates of the latest novel look of some cells."""
+        at = self._look_of[cells]
+        return at[at >= 0]
 
     def _born(self, group: NDArray[np.intp], t: int) -> int:
         (_,), (anchor,), (start,) = self._beginning([group], t)
@@ -333,10 +366,30 @@ class Replay:
         gone.merged_into = into
         self.owner[self.owner == other] = into
         touched.pop(other, None)
+        kept.looks = self._together(kept.looks, gone.looks)
+        kept.first = kept.looks[0].t if kept.looks else min(kept.first, gone.first)
         if gone.confirmed is not None and (kept.confirmed is None or gone.confirmed < kept.confirmed):
             kept.confirmed = gone.confirmed
             if kept.state == "provisional":
                 kept.state = "confirmed"
+
+    def _together(self, a: Sequence[TrackLook], b: Sequence[TrackLook]) -> list[TrackLook]:
+        """What two tracks that are one showed together. A date that showed enough of one only is its own."""
+        by: dict[int, TrackLook] = {look.t: look for look in a}
+        for other in b:
+            one = by.get(other.t)
+            if one is None:
+                by[other.t] = other
+                continue
+            cells = one.cells + other.cells
+            shown = one.seen_share * one.cells, other.seen_share * other.cells
+            seen = sum(shown)
+            hit = (one.hit_share * shown[0] + other.hit_share * shown[1]) / seen
+            evidence = (one.evidence * shown[0] + other.evidence * shown[1]) / seen
+            by[other.t] = TrackLook(
+                other.t, hit >= self.settings.hit_share, seen / cells, hit, evidence, cells
+            )
+        return [by[t] for t in sorted(by)]
 
     def _look(self, tracks: Sequence[Track], t: int) -> None:
         """Enter what a date shows of each track."""

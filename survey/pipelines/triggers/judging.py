@@ -64,9 +64,8 @@ def watch(
     places = _places(job, watched)
     while True:
         try:
-            return judge(
-                job, watched, store, _scanned(job, watched, places, store, engine, progress, tile), progress
-            )
+            found = _scanned(job, watched, places, store, engine, progress, tile)
+            return judge(job, watched, store, found, progress, engine.threads)
         except InputRefused as error:
             less = without(watched, error)
             if less is None:
@@ -124,7 +123,9 @@ def _places(job: Job, watched: Watched) -> Places:
     return Places(watched.permitted, float(job.watch.ring_m), sigma)
 
 
-def judge(job: Job, watched: Watched, store: Store, found: Scan, progress: Progress) -> Result:
+def judge(
+    job: Job, watched: Watched, store: Store, found: Scan, progress: Progress, threads: int = 1
+) -> Result:
     """Walk all dates that are kept, and say what each thing is."""
     assert job.watch is not None
     progress.stage("following what is new through the dates")
@@ -154,6 +155,7 @@ def judge(job: Job, watched: Watched, store: Store, found: Scan, progress: Progr
         words_of(found.baseline.worked, len(bands)),
         grid.cell_area_m2,
         inside,
+        threads,
     )
     tracks = walk(support, settings, grid.cell_area_m2, assess, may_confirm=not short)
     report_p = settings.report_p_short if short else settings.report_p

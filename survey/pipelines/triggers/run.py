@@ -86,7 +86,7 @@ def watch_into(folder: RunFolder, run: Run, watched: Watched, outcomes: Sequence
         watched = result.watched
         if outcomes:
             enter_outcomes(store, outcomes, result.as_of)
-            result = judge(job, watched, store, result.scan, progress)
+            result = judge(job, watched, store, result.scan, progress, run.engine.threads)
         progress.stage("writing triggers")
         record = write_files(
             folder, job, run.inputs, watched, store, result, run.started, min(4, run.engine.threads)
