@@ -140,8 +140,10 @@ class Group:
 def write_digest(folder: Path, record: Record, language: str | None = None) -> list[str]:
     """Write ``digest.html`` and ``digest.pdf`` into a run folder; the names written."""
     chosen = language or _language(record)
-    (folder / "digest.html").write_text(digest_html(folder, record, chosen), encoding="utf-8", newline="\n")
-    (folder / "digest.pdf").write_bytes(digest_pdf(folder, record, chosen))
+    plate = overview_svg(folder, chosen)
+    page = digest_html(folder, record, chosen, plate)
+    (folder / "digest.html").write_text(page, encoding="utf-8", newline="\n")
+    (folder / "digest.pdf").write_bytes(digest_pdf(folder, record, chosen, plate))
     return ["digest.html", "digest.pdf"]
 
 
@@ -402,14 +404,15 @@ def _more(record: Record, language: str) -> str:
     return say(language, "more", n=left) if left > 0 and shown >= MOST_ENTRIES else ""
 
 
-def digest_html(folder: Path, record: Record, language: str) -> str:
-    """The page as text: one file, no script, nothing fetched."""
+def digest_html(folder: Path, record: Record, language: str, plate: str | None = None) -> str:
+    """The page as text: one file, no script, nothing fetched. ``plate``: the overview, if it is drawn
+    already."""
     from markupsafe import Markup
 
     from survey.report.html import font_face
     from survey.report.page import template
 
-    svg = overview_svg(folder, language)
+    svg = plate or overview_svg(folder, language)
     chips = {}
     for group in groups(record, language):
         for entry in group.entries:
@@ -426,11 +429,11 @@ def digest_html(folder: Path, record: Record, language: str) -> str:
     )
 
 
-def digest_pdf(folder: Path, record: Record, language: str) -> bytes:
+def digest_pdf(folder: Path, record: Record, language: str, plate: str | None = None) -> bytes:
     from survey.report.paper.typeset import Drawings, typeset
 
     drawings = Drawings()
-    svg = overview_svg(folder, language)
+    svg = plate or overview_svg(folder, language)
     if svg is not None:
         drawings.picture("map.svg", svg.encode("utf-8"))
     shown = []

@@ -20,6 +20,12 @@ _ALIASES = {
 }
 _BY_ALIAS = {alias: name for name, aliases in _ALIASES.items() for alias in aliases}
 
+_NUMBERS = {
+    "oli": {2: "blue", 3: "green", 4: "red", 5: "nir", 6: "swir1", 7: "swir2"},
+    "tm": {1: "blue", 2: "green", 3: "red", 4: "nir", 5: "swir1", 7: "swir2"},
+}
+"""Of Landsat 8 and 9, and of Landsat 4 to 7; all others count as Sentinel-2 does."""
+
 
 @dataclass(frozen=True)
 class BandSet:
@@ -56,15 +62,17 @@ class BandSet:
         return min(range(len(self.names)), key=lambda i: CENTRE_UM[self.names[i]])
 
 
-def canonical_band(text: str | None) -> str | None:
+def canonical_band(text: str | None, family: str | None = None) -> str | None:
     """``"B8A"``, ``"Band 4 - Red"``, ``"SWIR-1"`` → ``nir``, ``red``, ``swir1``; None if it says nothing
-    known."""
+    known. ``family``: of which Landsat its numbers are, ``oli`` or ``tm``."""
     if not text:
         return None
     plain = re.sub(r"[^a-z0-9]", "", text.lower())
-    if plain in _BY_ALIAS:
-        return _BY_ALIAS[plain]
-    for token in re.split(r"[^a-z0-9]+", text.lower()):
-        if len(token) > 1 and token in _BY_ALIAS:
+    tokens = [plain, *(t for t in re.split(r"[^a-z0-9]+", text.lower()) if len(t) > 1)]
+    for token in tokens:
+        number = re.fullmatch(r"(?:b|band|srb)0?(\d{1,2})", token)
+        if family is not None and number:
+            return _NUMBERS[family].get(int(number[1]))
+        if token in _BY_ALIAS:
             return _BY_ALIAS[token]
     return None

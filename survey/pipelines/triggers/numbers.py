@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from survey.rasters.describe import RasterDescription
 
 
+LANDSAT_SCALE = (2.75e-5, -0.2)
+"""Of surface reflectance in Landsat Collection 2, Level 2 (USGS LSDS-1619)."""
+LANDSAT_DARK = 6000
+"""In those numbers no reflectance stands for 7,273; in others the dark ground of a scene lies far lower."""
+
+
 def sample(raster: RasterDescription, band: int) -> NDArray[np.float64]:
     """Some rows of a band, spread over the file, for a look at its numbers."""
     rows = sorted({int(r) for r in np.linspace(0, raster.height - 1, 9)})
@@ -24,7 +30,11 @@ def sample(raster: RasterDescription, band: int) -> NDArray[np.float64]:
 
 
 def meaning(
-    raster: RasterDescription, names: tuple[str | None, ...], watch: WatchLike, notes: list[Remark]
+    raster: RasterDescription,
+    names: tuple[str | None, ...],
+    watch: WatchLike,
+    notes: list[Remark],
+    landsat: bool = False,
 ) -> tuple[float, float, bool]:
     """(scale, offset, stated): reflectance = scale · number + offset."""
     if watch.scale is not None:
@@ -50,6 +60,15 @@ def meaning(
     high = float(np.quantile(numbers, 0.99)) if numbers.size else 1.0
     if kind.kind == "f" and high <= 2.0:
         return 1.0, 0.0, True
+    if landsat and kind.itemsize == 2 and numbers.size and np.quantile(numbers, 0.01) >= LANDSAT_DARK:
+        notes.append(
+            Remark(
+                "landsat-scale",
+                f"{raster.name}: numbers of Landsat Collection 2, reflectance = 0.0000275 × number − 0.2",
+                "info",
+            )
+        )
+        return *LANDSAT_SCALE, True
     # Whatever the unit, radiometry is only compared; what matters is that land lies between 0 and 1.
     if kind.itemsize == 1:
         scale = 1.0 / 255.0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from survey.errors import InputRefused, JobError
 from survey.imagery.triggers.bands import NAMES, canonical_band
+from survey.pipelines.triggers.conventions import landsat_family
 from survey.pipelines.triggers.days import day_of
 from survey.pipelines.triggers.numbers import meaning
 from survey.pipelines.triggers.watch_keys import WatchLike
@@ -40,9 +41,9 @@ class Reader:
 
 def _band_names(raster: RasterDescription, watch: WatchLike, name: str) -> tuple[str | None, ...]:
     """Which band is which: by the job, the file's descriptions, its colours, or a single band's file name."""
-    count = len(raster.bands)
+    count, family = len(raster.bands), landsat_family(raster, name, watch)
     if watch.bands and count >= len(watch.bands) and not (count == 1 and len(watch.bands) > 1):
-        named = [canonical_band(b) for b in watch.bands]
+        named = [canonical_band(b, family) for b in watch.bands]
         unknown = [b for b, n in zip(watch.bands, named, strict=True) if b and n is None]
         if unknown:
             raise JobError(
@@ -51,12 +52,12 @@ def _band_names(raster: RasterDescription, watch: WatchLike, name: str) -> tuple
                 mend='Write "" for a band that is to be passed over.',
             )
         return tuple(named + [None] * (count - len(named)))
-    described = [canonical_band(b.description) for b in raster.bands]
+    described = [canonical_band(b.description, family) for b in raster.bands]
     if sum(d is not None for d in described) >= min(3, count):
         return tuple(described)
     stem = os.path.splitext(os.path.basename(name))[0]
     tokens = [
-        canonical_band(t)
+        canonical_band(t, family)
         for t in re.split(r"[^A-Za-z0-9]+", stem)
         if re.fullmatch(r"[Bb]\d{1,2}[Aa]?|[A-Za-z]{3,}\d?", t)
     ]
@@ -88,5 +89,6 @@ def open_scene(found: FoundFile, watch: WatchLike, notes: list[Remark]) -> tuple
     placement = georef.place(raster, crs=watch.crs)
     day = day_of(raster, found.name, notes)
     names = _band_names(raster, watch, found.name)
-    scale, offset, stated = meaning(raster, names, watch, notes)
+    landsat = landsat_family(raster, found.name, watch) is not None
+    scale, offset, stated = meaning(raster, names, watch, notes, landsat)
     return Reader(raster, placement, names, scale, offset, stated, found), day

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from survey.grid import Grid
 from survey.imagery.triggers.bands import NAMES, BandSet
 from survey.imagery.triggers.files import BandFile, FileScene, MaskFile
 from survey.pipelines.triggers.common_grid import affine_m, cell_m_of, watch_grid
+from survey.pipelines.triggers.conventions import clear_values
 from survey.pipelines.triggers.days import day_of
 from survey.pipelines.triggers.numbers import sample
 from survey.pipelines.triggers.offsets import without_offset
 from survey.pipelines.triggers.reading import FoundFile, Reader, open_scene
 from survey.pipelines.triggers.watch_keys import WatchLike
 from survey.rasters import georef
-from survey.rasters.describe import open_raster
+from survey.rasters.describe import RasterDescription, open_raster
 from survey.remark import Remark
 
 MOST_SCENES = 5000
@@ -168,7 +169,54 @@ def _opened(files: Iterable[FoundFile], watch: WatchLike, notes: list[Remark]) -
             raise refused[0]
         raise InputRefused("the folder of scenes holds no GeoTIFF", mend="Check [watch] scenes.")
     notes += [left_out(error) for error in refused]
-    return by_day
+    _fold(notes, {found.name for readers in by_day.values() for found in (r.file for r in readers)})
+    return _once(by_day, notes)
+
+
+def _once(by_day: dict[date, list[Reader]], notes: list[Remark]) -> dict[date, list[Reader]]:
+    """The same files under another name or day would count as a second look: the first of them is kept."""
+    told: dict[frozenset[tuple[str, tuple[str | None, ...]]], Reader] = {}
+    out = {}
+    for day in sorted(by_day):
+        own: dict[tuple[str, tuple[str | None, ...]], Reader] = {}
+        for reader in by_day[day]:
+            first = own.setdefault((reader.file.sha256, reader.names), reader)
+            if first is not reader:
+                notes.append(_again(reader, first))
+        whole = frozenset(own)
+        if whole in told:
+            notes.append(_again(next(iter(own.values())), told[whole]))
+            continue
+        told[whole] = next(iter(own.values()))
+        out[day] = list(own.values())
+    return out
+
+
+def _again(reader: Reader, first: Reader) -> Remark:
+    return Remark(
+        "scene-refused",
+        f"{reader.file.name}: is the same file as {first.file.name}. This scene is left out.",
+        "serious",
+    )
+
+
+FOLDED = ("scale-assumed", "landsat-scale")
+
+
+def _fold(notes: list[Remark], names: Set[str]) -> None:
+    """What holds of many files alike is said once, of the first and the number of the others."""
+    said: dict[tuple[str, str], list[Remark]] = {}
+    for note in notes:
+        name, _, rest = note.message.partition(": ")
+        if note.code in FOLDED and name in names:
+            said.setdefault((note.code, rest), []).append(note)
+    for (_, rest), alike in said.items():
+        if len(alike) > 1:
+            first = alike[0].message.partition(": ")[0]
+            at = notes.index(alike[0])
+            notes[at] = replace(alike[0], message=f"{first} and {len(alike) - 1} more: {rest}")
+            for note in alike[1:]:
+                notes.remove(note)
 
 
 ODD_SHARE = 0.2
@@ -240,7 +288,7 @@ def _band_file(reader: Reader, bands: BandSet, watch: WatchLike) -> BandFile:
 def _masks(
     masks: Iterable[FoundFile], watch: WatchLike, notes: list[Remark]
 ) -> dict[date, tuple[MaskFile, FoundFile]]:
-    out: dict[date, tuple[MaskFile, FoundFile]] = {}
+    opened: dict[date, tuple[RasterDescription, georef.Placement, FoundFile]] = {}
     for found in masks:
         try:
             raster = open_raster(found.path, name=found.name, kinds=("tiff",), what="a GeoTIFF mask")
@@ -253,17 +301,23 @@ def _masks(
         except InputRefused as error:
             notes.append(left_out(error, "mask"))
             continue
-        if day in out:
+        if day in opened:
             raise JobError(
-                f"two masks are of {day.isoformat()}: {out[day][1].name} and {found.name}",
+                f"two masks are of {day.isoformat()}: {opened[day][2].name} and {found.name}",
                 mend="Keep one of them.",
             )
+        opened[day] = raster, placement, found
+    if not opened:
+        return {}
+    clear = clear_values([(raster, found.name) for raster, _, found in opened.values()], watch, notes)
+    out = {}
+    for day, (raster, placement, found) in opened.items():
         unit = 1.0 if placement.frame.geographic else placement.frame.unit_m
         a, b, c, d, e, f = (v * unit for v in placement.transform)
         out[day] = (
             MaskFile(
                 raster.pin,
-                tuple(int(v) for v in watch.mask_clear),
+                clear,
                 raster.bands[0].nodata,
                 (a, b, c, d, e, f),
                 placement.frame.wkt,
