@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,55 @@ WALL_SAMPLING = 0.0724
 """σ² = 0.0724·h²·s³·P of the volume under a wall of height h and length P at random to cells of side s."""
 
 
+@dataclass(frozen=True)
+class _Region:
+    """A region and what lies around it, on one window. Masks and heights are (rows, cols)."""
+
+    cell_m: tuple[float, float]
+    known: NDArray[np.bool_]  # measured in both surveys
+    inside: NDArray[np.bool_]
+    upward: bool  # whether the region rose
+    d: Floats  # rise, turned so that the region's is positive; 0 where not measured
+    high: Floats  # the surface that was higher, above the region's earlier mean level
+    low: Floats
+    depth: Floats  # distance to the outline, of cells inside
+    away: Floats  # distance to the region, of cells outside
+
+    @cached_property
+    def cell(self) -> float:
+        return math.sqrt(self.cell_m[0] * self.cell_m[1])
+
+    @cached_property
+    def outside(self) -> NDArray[np.bool_]:
+        return self.known & ~self.inside
+
+    @property
+    def earlier(self) -> Floats:
+        return self.low if self.upward else self.high
+
+    @cached_property
+    def mean(self) -> float:
+        return float(self.d[self.inside].mean())
+
+    @cached_property
+    def median(self) -> float:
+        return float(np.median(self.d[self.inside]))
+
+    @cached_property
+    def volume(self) -> float:
+        """Metres times cells."""
+        return max(float(self.d[self.inside].sum()), 1e-9)
+
+    @cached_property
+    def width(self) -> float:
+        return max(4.0 * float(self.depth[self.inside].mean()), self.cell)
+
+    @cached_property
+    def rim(self) -> NDArray[np.bool_]:
+        """The outermost cells inside."""
+        return self.inside & (self.depth <= 1.01 * max(self.cell_m))
+
+
 def shape_of(
     before: Floats, rise: Floats, inside: NDArray[np.bool_], cell_m: tuple[float, float], scale: Scale
 ) -> Shape:
@@ -121,130 +171,162 @@ def shape_of(
     inside : cells of the region.
     cell_m : cell height and width, metres.
     """
-    from scipy.ndimage import distance_transform_edt, uniform_filter
+    r = _region(before, rise, inside, cell_m)
+    tan = _slope(r.earlier, r.known, cell_m)
+    slope = float(tan[r.inside].mean())
+    sigma = max(math.hypot(scale.smooth_m, scale.smooth_slope_m * slope), 1e-4)
+    edge, closed, standing = _step_across(r)
+    wall_m = _wall(r)
+    whole = _whole(r.inside, cell_m)
+    rough_high, rough_low, rough_m = _roughness(r, scale)
+    grain_high, grain_low = _grains(r, scale)
+    core = _core(r)
+    far = r.inside & ~_within_reach(r.d, r.known, r.inside, sigma, r.cell, scale)
+    ends = _touching_nothing(r.inside, r.known)
+    return Shape(
+        mean_sigmas=r.mean / sigma,
+        edge_sigmas=edge / sigma,
+        edge_share=float(np.clip(edge / max(r.mean, 1e-6), -0.5, 2.0)),
+        closed=closed,
+        open_edge=float((ends & r.rim).sum()) / max(int(r.rim.sum()), 1),
+        width_m=r.width,
+        elongation=int(r.inside.sum()) * r.cell * r.cell / r.width**2,
+        along_flow=_along_flow(r.depth, r.earlier, r.inside, r.known, cell_m),
+        slope=slope,
+        standing=standing,
+        wall=float(np.clip(wall_m / max(r.median, 1e-6), 0.0, 1.5)),
+        level=_spread(r.high[core]) / max(r.mean, 1e-6),
+        uneven=_spread(r.d[core]) / max(r.median, 1e-6),
+        rough_high=rough_high,
+        rough_low=rough_low,
+        grain_high=grain_high,
+        grain_low=grain_low,
+        rough_m=rough_m,
+        rectangular=_rectangular(r.inside, cell_m),
+        one_cell=float(r.d[r.inside].max()) / r.volume,
+        fringe_share=_fringe(r, scale, 3 * sigma) / r.volume,
+        sampling_share=_sampling(r, wall_m, encloses=whole is not None) / r.volume,
+        towards_end=float(r.d[ends].mean()) / max(r.mean, 1e-6) - 1.0 if ends.any() else 0.0,
+        steep=_steep(r),
+        # The outline runs half a cell outside the outermost cells' centres.
+        piled=r.mean / (REPOSE * max(float(r.depth[r.inside].mean()) - 0.5 * r.cell, 0.25 * r.cell)),
+        cells_wide=r.width / r.cell,
+        lobe_share=float(np.clip(float(r.d[far].sum()) / r.volume, 0.0, 1.0)),
+        whole=whole,
+    )
+
+
+def _region(before: Floats, rise: Floats, inside: NDArray[np.bool_], cell_m: tuple[float, float]) -> _Region:
+    from scipy.ndimage import distance_transform_edt
 
     known = np.isfinite(before) & np.isfinite(rise)
     inside = inside & known
-    n = int(inside.sum())
     sign = 1.0 if float(rise[inside].sum()) > 0 else -1.0
-    cell = math.sqrt(cell_m[0] * cell_m[1])
-    z0 = np.where(known, before, 0.0)
-    level0 = float(np.mean(before[inside]))
-    z0 = np.where(known, before - level0, 0.0)
+    z0 = np.where(known, before - float(np.mean(before[inside])), 0.0)
     d = np.where(known, sign * np.clip(rise, -1e3, 1e3), 0.0)
     z1 = z0 + sign * d
     high, low = (z1, z0) if sign > 0 else (z0, z1)
-    mean = float(d[inside].mean())
-
-    depth = _depth(inside, cell_m)
     away = distance_transform_edt(~inside, sampling=cell_m)
-    width = max(4.0 * float(depth[inside].mean()), cell)
-    outside = known & ~inside
+    return _Region(cell_m, known, inside, sign > 0, d, high, low, _depth(inside, cell_m), away)
 
-    # The band to both sides of the outline over which the step is taken: no wider than the region's half.
-    band = float(np.clip(0.35 * width, max(LEAST_BAND_M, 2 * cell), max(MOST_BAND_M, 2 * cell)))
-    near_in = inside & (depth <= band + 0.5 * cell)
-    near_out = outside & (away > 1.01 * cell) & (away <= band + 1.5 * cell)
+
+def _step_across(r: _Region) -> tuple[float, float, float]:
+    """Step of the rise across the outline; the share of the outline that has one; how much of it stood.
+
+    It is taken between bands to both sides of the outline, no wider than the region's half.
+    """
+    from scipy.ndimage import uniform_filter
+
+    cell = r.cell
+    band = float(np.clip(0.35 * r.width, max(LEAST_BAND_M, 2 * cell), max(MOST_BAND_M, 2 * cell)))
+    near_in = r.inside & (r.depth <= band + 0.5 * cell)
+    near_out = r.outside & (r.away > 1.01 * cell) & (r.away <= band + 1.5 * cell)
     if not near_out.any():
-        near_out = outside & (away <= band + 2.5 * cell)
-    rim = inside & (depth <= 1.01 * max(cell_m))
-    reach = max(1, round(band / cell))
+        near_out = r.outside & (r.away <= band + 2.5 * cell)
+    side = 2 * max(1, round(band / cell)) + 1
 
     def local(values: Floats, where: NDArray[np.bool_]) -> Floats:
-        share = uniform_filter(where.astype(np.float64), 2 * reach + 1, mode="constant")
-        total = uniform_filter(np.where(where, values, 0.0), 2 * reach + 1, mode="constant")
+        share = uniform_filter(where.astype(np.float64), side, mode="constant")
+        total = uniform_filter(np.where(where, values, 0.0), side, mode="constant")
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(share > 1e-9, total / share, np.nan)
 
     def step(values: Floats) -> Floats:
-        return (local(values, near_in) - local(values, near_out))[rim]
+        steps = (local(values, near_in) - local(values, near_out))[r.rim]
+        return steps[np.isfinite(steps)]
 
-    steps = step(d)
-    seen = np.isfinite(steps)
-    tan = _slope(z0, known, cell_m)
-    slope = float(tan[inside].mean())
-    sigma = max(math.hypot(scale.smooth_m, scale.smooth_slope_m * slope), 1e-4)
-    edge = float(steps[seen].mean()) if seen.any() else 0.0
-    closed = float((steps[seen] > 0.3 * mean).sum()) / max(int(rim.sum()), 1)
-    above = step(high)
-    above_seen = above[seen]
-    stood = float(above_seen.mean()) if above_seen.size else 0.0
-    standing = float(np.clip(stood / max(edge, 0.2 * mean, 1e-6), -1.0, 2.0))
+    steps, above = step(r.d), step(r.high)
+    edge = float(steps.mean()) if steps.size else 0.0
+    closed = float((steps > 0.3 * r.mean).sum()) / max(int(r.rim.sum()), 1)
+    stood = float(above.mean()) if above.size else 0.0
+    return edge, closed, float(np.clip(stood / max(edge, 0.2 * r.mean, 1e-6), -1.0, 2.0))
 
-    just_in = inside & (depth > 1.01 * cell) & (depth <= 2.6 * cell)
+
+def _wall(r: _Region) -> float:
+    """Metres of the rise that come within a cell and a half of the outline."""
+    just_in = r.inside & (r.depth > 1.01 * r.cell) & (r.depth <= 2.6 * r.cell)
     if not just_in.any():
-        just_in = inside
-    just_out = outside & (away > 0.5 * cell) & (away <= 1.6 * cell)
-    across = float(d[just_in].mean()) - (float(d[just_out].mean()) if just_out.any() else 0.0)
-    middle = float(np.median(d[inside]))
-    wall = float(np.clip(across / max(middle, 1e-6), 0.0, 1.5))
+        just_in = r.inside
+    just_out = r.outside & (r.away > 0.5 * r.cell) & (r.away <= 1.6 * r.cell)
+    return float(r.d[just_in].mean()) - (float(r.d[just_out].mean()) if just_out.any() else 0.0)
 
-    # Neighbours of the other sign (spoil beside its pit) are not this region's fringe.
-    fringe = outside & (away <= (scale.radius + 1) * cell)
-    limit = 3 * sigma
-    volume = max(float(d[inside].sum()), 1e-9)
-    fringe_share = float(np.clip(d[fringe], -limit, limit).sum()) / volume
-    walls = wall_sampling(d, known, inside | (outside & (away <= 2.01 * cell)))
-    whole = _whole(inside, cell_m)
-    if whole is not None:
+
+def _fringe(r: _Region, scale: Scale, limit_m: float) -> float:
+    """Metres times cells within the smoothing's reach of the outline.
+
+    Neighbours of the other sign (spoil beside its pit) are no fringe, so a cell counts up to ``limit_m``.
+    """
+    fringe = r.outside & (r.away <= (scale.radius + 1) * r.cell)
+    return float(np.clip(r.d[fringe], -limit_m, limit_m).sum())
+
+
+def _sampling(r: _Region, wall_m: float, *, encloses: bool) -> float:
+    """1 σ of the volume from where walls fall between centres of cells, metres times cells."""
+    walls = wall_sampling(r.d, r.known, r.inside | (r.outside & (r.away <= 2.01 * r.cell)))
+    if encloses:
         # Ground that it encloses was not told from unchanged ground, so its outline is not known to the cell:
         # what stands along it counts even where cells resolve it.
-        upright = math.sqrt(WALL_SAMPLING * 1.1 * float(rim.sum())) * max(across, 0.0)
+        upright = math.sqrt(WALL_SAMPLING * 1.1 * float(r.rim.sum())) * max(wall_m, 0.0)
         walls = max(walls, upright)
+    return walls
 
-    core = inside & (depth > min(1.6 * cell, 0.2 * width))
-    if int(core.sum()) < 8:
-        core = inside
-    level = _spread(high[core]) / max(mean, 1e-6)
-    uneven = _spread(d[core]) / max(middle, 1e-6)
-    ring = outside & (away > 2 * cell)
-    rough_in_high, rough_in_low = (_rough(z, known, core, scale.radius) for z in (high, low))
+
+def _core(r: _Region) -> NDArray[np.bool_]:
+    """Cells inside that no wall crosses."""
+    core = r.inside & (r.depth > min(1.6 * r.cell, 0.2 * r.width))
+    return core if int(core.sum()) >= 8 else r.inside
+
+
+def _roughness(r: _Region, scale: Scale) -> tuple[float, float, float]:
+    """ln of the roughness inside over that outside, of the higher and the lower surface; metres inside."""
+    core, ring = _core(r), r.outside & (r.away > 2 * r.cell)
     floor = max(scale.random_m * 0.5, 1e-4)
-    out_high, out_low = (max(_rough(z, known, ring, scale.radius), floor) for z in (high, low))
-
-    steps_of = (scale.after_cells, 1) if sign > 0 else (1, scale.after_cells)
-    grain = {
-        name: _lacking(_grain(z, known, inside, k), _grain(z, known, ring, k), scale.random_m)
-        for name, z, k in zip(("high", "low"), (high, low), steps_of, strict=True)
-    }
-
-    far = inside & ~_within_reach(d, known, inside, sigma, cell, scale)
-
-    along = (inside & (depth <= max(1.0, 2 * cell))) | (outside & (away <= max(0.5, 1.01 * cell)))
-    steep = float(np.quantile(_slope(d, known, cell_m)[along], 0.8))
-    cells_out = _touching_nothing(inside, known)
-    flow = _along_flow(depth, z0, inside, known, cell_m)
-    return Shape(
-        mean_sigmas=mean / sigma,
-        edge_sigmas=edge / sigma,
-        edge_share=float(np.clip(edge / max(mean, 1e-6), -0.5, 2.0)),
-        closed=closed,
-        open_edge=float((cells_out & rim).sum()) / max(int(rim.sum()), 1),
-        width_m=width,
-        elongation=n * cell * cell / width**2,
-        along_flow=flow,
-        slope=slope,
-        standing=standing,
-        wall=wall,
-        level=level,
-        uneven=uneven,
-        rough_high=math.log(max(rough_in_high, 0.02 * out_high, 1e-5) / out_high),
-        rough_low=math.log(max(rough_in_low, 0.02 * out_low, 1e-5) / out_low),
-        grain_high=grain["high"],
-        grain_low=grain["low"],
-        rough_m=rough_in_high,
-        rectangular=_rectangular(inside, cell_m),
-        one_cell=float(d[inside].max()) / volume,
-        fringe_share=fringe_share,
-        sampling_share=walls / volume,
-        towards_end=float(d[cells_out].mean()) / max(mean, 1e-6) - 1.0 if cells_out.any() else 0.0,
-        steep=steep,
-        # The outline runs half a cell outside the outermost cells' centres.
-        piled=mean / (REPOSE * max(float(depth[inside].mean()) - 0.5 * cell, 0.25 * cell)),
-        cells_wide=width / cell,
-        lobe_share=float(np.clip(float(d[far].sum()) / volume, 0.0, 1.0)),
-        whole=whole,
+    in_high, in_low = (_rough(z, r.known, core, scale.radius) for z in (r.high, r.low))
+    out_high, out_low = (max(_rough(z, r.known, ring, scale.radius), floor) for z in (r.high, r.low))
+    return (
+        math.log(max(in_high, 0.02 * out_high, 1e-5) / out_high),
+        math.log(max(in_low, 0.02 * out_low, 1e-5) / out_low),
+        in_high,
     )
+
+
+def _grains(r: _Region, scale: Scale) -> tuple[float, float]:
+    """ln of the grain inside over that outside, on the higher and the lower surface."""
+    ring = r.outside & (r.away > 2 * r.cell)
+    steps = (scale.after_cells, 1) if r.upward else (1, scale.after_cells)
+    high, low = (
+        _lacking(_grain(z, r.known, r.inside, k), _grain(z, r.known, ring, k), scale.random_m)
+        for z, k in zip((r.high, r.low), steps, strict=True)
+    )
+    return high, low
+
+
+def _steep(r: _Region) -> float:
+    """Tangent of the rise's slope that a fifth of the strip along the outline exceeds."""
+    cell = r.cell
+    within = r.inside & (r.depth <= max(1.0, 2 * cell))
+    beside = r.outside & (r.away <= max(0.5, 1.01 * cell))
+    return float(np.quantile(_slope(r.d, r.known, r.cell_m)[within | beside], 0.8))
 
 
 def wall_sampling(d: Floats, known: NDArray[np.bool_], near: NDArray[np.bool_]) -> float:
