@@ -6,7 +6,7 @@ block means of the heights, the share of each block inside the outline, and whic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -177,3 +177,37 @@ def refine(base: NDArray[np.float64], frame: Frame, shape: tuple[int, int]) -> N
             mass += part * here
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(mass > 1e-9, out / mass, np.nan)
+
+
+def framed(
+    z: NDArray[np.float64],
+    weight: NDArray[np.floating],
+    usable: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
+    cell_east: float,
+    cell_north: float,
+    origin: tuple[int, int],
+    factor: int | None = None,
+) -> Frame:
+    """A frame that is inside where a base is ``wanted``, and weighs what lies in the outline proper."""
+    frame = make_frame(
+        z, wanted.astype(np.float64), usable, cell_east, cell_north, origin=origin, factor=factor
+    )
+    proper = make_frame(z, weight, usable, cell_east, cell_north, origin=origin, factor=frame.factor)
+    return replace(frame, weight=proper.weight)
+
+
+def surface_of(z: NDArray[np.float64], known: NDArray[np.bool_], frame: Frame) -> NDArray[np.float64]:
+    """Mean height of each working block, of all that was measured in it; NaN where nothing was."""
+    f = frame.factor
+    rows, cols = frame.z.shape
+
+    def blocks(array: NDArray[np.float64]) -> NDArray[np.float64]:
+        padded = np.zeros((rows * f, cols * f))
+        padded[-frame.row0 : -frame.row0 + z.shape[0], -frame.col0 : -frame.col0 + z.shape[1]] = array
+        return padded.reshape(rows, f, cols, f).sum(axis=(1, 3))
+
+    level = float(np.median(z[known])) if known.any() else 0.0
+    count = blocks(known.astype(np.float64))
+    total = blocks(np.where(known, z - level, 0.0))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan) + level
