@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from survey.forensics.moved import find_move, judge_resampled, resampled_copy
 from survey.forensics.noise import last_digit
-from survey.forensics.resent import (
-    PairWindows,
-    find_move,
-    judge_pair,
-    judge_resampled,
-    pair_windows,
-    resampled_copy,
-)
+from survey.forensics.pair_windows import PairWindows, pair_windows
+from survey.forensics.resent import judge_pair
 from survey.sample_data import make_scene
 from survey.sample_data.survey_error import ErrorModel
 

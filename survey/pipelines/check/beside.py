@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.forensics.echo import Echo, measure_echo
+from survey.forensics.moved import find_move, resampled_copy
 from survey.forensics.noise import fine_texture
-from survey.forensics.resent import find_move, resampled_copy
 from survey.grid import Grid
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from survey.errors import SurveyError
 from survey.forensics.bare_ground import Pair, compare_models
 from survey.forensics.clones import Keys, rounding_step, run_keys
 from survey.forensics.echo import Echo
+from survey.forensics.pair_windows import WINDOW, PairWindows, pair_windows
 from survey.forensics.pictures import PictureSquares, picture_squares
-from survey.forensics.resent import PairWindows, pair_windows
 from survey.forensics.smooth import Squares, squares
 from survey.forensics.unit import Poured, poured
 from survey.forensics.upsampled import Grain, grain
@@ -306,7 +306,7 @@ def _middle(samples: Sequence[Floats]) -> float:
 
 
 def _side(kind: Any) -> int:
-    return 32 if kind is PairWindows else 16
+    return WINDOW if kind is PairWindows else 16
 
 
 def _rows(value: Any) -> int:

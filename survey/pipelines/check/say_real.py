@@ -10,10 +10,11 @@ from survey.forensics.bare_ground import judge_dtm
 from survey.forensics.clones import candidates, judge_clones
 from survey.forensics.echo import judge_echo
 from survey.forensics.flag import Box, Flag, Outcome
+from survey.forensics.moved import judge_resampled
 from survey.forensics.noise import last_digit
 from survey.forensics.pictures import judge_contradiction, judge_resent_picture, judge_season
 from survey.forensics.resent import TEST as RESENT
-from survey.forensics.resent import judge_pair, judge_resampled
+from survey.forensics.resent import judge_pair
 from survey.forensics.smooth import SQUARE, Patch, Seen, find_patches, judge_smooth
 from survey.forensics.smooth import TEST as SMOOTH
 from survey.forensics.unit import TEST as UNIT
