@@ -115,11 +115,11 @@ def rebuild(
     typical, uneven = usual(frame, terrain)
     ring = find_ring(frame, surface, pit=pit, usual_m=typical)
     if np.count_nonzero(ring.wide) < 6:
-        raise InputRefused("no natural ground was measured around the outline", **_NO_GROUND)
+        raise _no_ground("no natural ground was measured around the outline")
     candidates, refused = operators(frame, ring)
     if not candidates:
         why = next(iter(refused.values()))
-        raise InputRefused(f"the ground around the outline cannot carry a base ({why})", **_NO_GROUND)
+        raise _no_ground(f"the ground around the outline cannot carry a base ({why})")
     trials = compete(piece, frame, terrain, ring, candidates, method)
     bases = {name: one.heights(frame.z[one.ring]) for name, one in candidates.items()}
     if method == LOWEST:
@@ -151,10 +151,12 @@ def rebuild(
     )
 
 
-_NO_GROUND = {
-    "expected": "measured, undisturbed ground on some side of it",
-    "mend": "Give an earlier survey, a base surface or a base level, or survey the ground around it.",
-}
+def _no_ground(found: str) -> InputRefused:
+    return InputRefused(
+        found,
+        expected="measured, undisturbed ground on some side of it",
+        mend="Give an earlier survey, a base surface or a base level, or survey the ground around it.",
+    )
 
 
 def _chosen(
