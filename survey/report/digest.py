@@ -137,10 +137,16 @@ class Group:
     entries: tuple[Entry, ...]
 
 
-def write_digest(folder: Path, record: Record, language: str | None = None) -> list[str]:
-    """Write ``digest.html`` and ``digest.pdf`` into a run folder; the names written."""
+def write_digest(
+    folder: Path,
+    record: Record,
+    language: str | None = None,
+    triggers: Sequence[dict[str, Any]] | None = None,
+) -> list[str]:
+    """Write ``digest.html`` and ``digest.pdf`` into a run folder; the names written. ``triggers``: the
+    features of ``triggers.geojson``, if they are at hand."""
     chosen = language or _language(record)
-    plate = overview_svg(folder, chosen)
+    plate = overview_svg(folder, chosen, triggers=triggers)
     page = digest_html(folder, record, chosen, plate)
     (folder / "digest.html").write_text(page, encoding="utf-8", newline="\n")
     (folder / "digest.pdf").write_bytes(digest_pdf(folder, record, chosen, plate))
@@ -289,16 +295,25 @@ def scene_rows(record: Record, language: str) -> list[tuple[str, str, str]]:
 
 
 # -- overview map ----------------------------------------------------------------------------------------
-def overview_svg(folder: Path, language: str, width: float = 170.0, height: float = 105.0) -> str | None:
+def overview_svg(
+    folder: Path,
+    language: str,
+    width: float = 170.0,
+    height: float = 105.0,
+    triggers: Sequence[dict[str, Any]] | None = None,
+) -> str | None:
     """Permitted areas and triggers on a plain plate, millimetres; None if there is nothing to show."""
-    shapes = []
-    for name in ("places.geojson", "triggers.geojson"):
+
+    def features(name: str) -> list[dict[str, Any]]:
         path = folder / name
-        if path.is_file():
-            shapes.append(json.loads(path.read_text(encoding="utf-8"))["features"])
-        else:
-            shapes.append([])
-    places, triggers = shapes
+        if not path.is_file():
+            return []
+        found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["features"]
+        return found
+
+    places = features("places.geojson")
+    if triggers is None:
+        triggers = features("triggers.geojson")
     rings = [ring for f in (*places, *triggers) for ring in _rings(f["geometry"])]
     if not rings:
         return None

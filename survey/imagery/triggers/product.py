@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,9 +51,11 @@ class Product:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Product:
-        with np.load(io.BytesIO(content), allow_pickle=False) as kept:
+        with zipfile.ZipFile(io.BytesIO(content)) as kept:
             row0, col0, rows, cols = (int(v) for v in _got(kept, "head", np.int64))
-            observed = np.unpackbits(kept["observed"], count=rows * cols).reshape(rows, cols).astype(bool)
+            observed = (
+                np.unpackbits(_read(kept, "observed"), count=rows * cols).reshape(rows, cols).astype(bool)
+            )
             cell = np.cumsum(_got(kept, "cell", np.int32), dtype=np.int32)
             return cls(row0, col0, observed, cell, *(_got(kept, n, kind) for n, kind in _FIELDS.items()))
 
@@ -88,15 +89,26 @@ def _put(archive: zipfile.ZipFile, name: str, values: NDArray[np.generic]) -> No
     archive.writestr(zipfile.ZipInfo(f"{name}.npy"), out.getvalue(), packing, 1)
 
 
-def _got(kept: Mapping[str, NDArray[np.uint8]], name: str, kind: type) -> NDArray[Any]:
+def _read(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
+    # In one piece: NumPy's own reader of archives goes through them a little at a time.
+    out: NDArray[np.uint8] = np.lib.format.read_array(
+        io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False
+    )
+    return out
+
+
+def _got(archive: zipfile.ZipFile, name: str, kind: type) -> NDArray[Any]:
     size = np.dtype(kind).itemsize
     if size == 1:
-        return kept[name].view(kind)
-    low = kept[f"{name}.low"]
-    parts = np.empty((*low.shape, size), np.uint8)
-    parts[..., 0] = low
-    parts[..., 1:] = np.moveaxis(kept[f"{name}.high"], 0, -1)
-    return parts.view(np.dtype(kind).newbyteorder("<"))[..., 0].astype(kind, copy=False)
+        return _read(archive, name).view(kind)
+    whole = np.dtype(f"u{size}")
+    low = _read(archive, f"{name}.low")
+    out = np.zeros(low.shape, whole)
+    for high in _read(archive, f"{name}.high")[::-1]:
+        out |= high
+        out <<= whole.type(8)
+    out |= low
+    return out.view(kind)
 
 
 def counts(reflectance: NDArray[np.float32]) -> NDArray[np.uint16]:

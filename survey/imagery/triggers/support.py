@@ -112,7 +112,8 @@ def gather(days: Sequence[Iterable[Product]], width: int, bands: int) -> Support
         start += len(ids[i])
         ids[i] = ids[i][:0]
         for row0, col0, (h, w), bits in of_view:
-            first, last = np.searchsorted(rows, [row0, row0 + h])
+            # Of the very type of the rows: they would all be copied into another for each tile.
+            first, last = np.searchsorted(rows, np.array([row0, row0 + h], rows.dtype))
             _looked_at(seen[i], rows, cols, first, last, row0, col0, w, bits)
     ids.clear()
 

@@ -321,7 +321,9 @@ def _reasons(
             f"not detected in {track.misses_since} clear looks: closed on {dates[track.closed or track.last]}"
         )
     if found.features.get("seasonal", 0) > 0.5 and found.features.get("rare", 1) < 0.12:
-        out.append("on cropland, and like the bare soil around it: digging and ploughing look alike here")
+        out.append(
+            "green in its season, and like bare ground around it: digging and ploughing look alike here"
+        )
     if not listed:
         out.append(f"not listed: excavation {found.excavation:.0%}")
     return out

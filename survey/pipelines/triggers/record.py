@@ -150,6 +150,7 @@ def chips_of(
     from concurrent.futures import ThreadPoolExecutor
 
     from survey.imagery.triggers.chips import chip_png
+    from survey.imagery.triggers.slabs import SLABS
 
     by_day = {s.date.isoformat(): s for s in watched.shelf.scenes}
     baseline = [by_day[s.date] for s in result.scan.baseline.scenes if s.usable and s.date in by_day]
@@ -174,4 +175,6 @@ def chips_of(
                 name = f"chips/{alert.id}.png"
                 folder.write_bytes(name, picture)
                 out[alert.id] = name
+    # What was decoded for them is of no more use, and the record needs the room.
+    SLABS.clear()
     return {a.id: out[a.id] for a in ranked[:MOST_CHIPS] if a.id in out}

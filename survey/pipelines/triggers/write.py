@@ -100,5 +100,6 @@ def write_files(
     )
     from survey.report.digest import write_digest
 
-    write_digest(folder.path("digest.html").parent, record)
+    shown = [files.feature(alert, grid.crs_wkt) for alert in listed]
+    write_digest(folder.path("digest.html").parent, record, triggers=shown)
     return record
