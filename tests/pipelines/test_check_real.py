@@ -206,3 +206,17 @@ def test_flags_are_drawn_and_reported_with_their_harmless_causes(filing):
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert (done.folder / "pictures/flag-1.png").is_file()
     assert page.index("Breaches (") < page.index("Flags, for a person") < page.index("Complies (")
+
+
+def test_of_a_very_large_survey_what_was_looked_at_is_said(filing, monkeypatch):
+    """Patches reach over tiles: where some tiles are left out, nothing is said of patches but that."""
+    from survey.pipelines.check import ground
+
+    whole = real(filing)
+    monkeypatch.setattr(ground, "TILE", 128)
+    monkeypatch.setattr(ground, "MOST_TILES", 8)
+    checked = real(filing)
+    assert checked.breaches == whole.breaches
+    assert checked.flags == whole.flags
+    assert "only a part of it was looked at" in checked["real.smooth_patch:DSM"].message
+    assert checked["real.resent:elevation-model"].verdict == whole["real.resent:elevation-model"].verdict

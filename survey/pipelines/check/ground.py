@@ -20,7 +20,9 @@ from survey.forensics.bare_ground import Pair, compare_models
 from survey.forensics.clones import Keys, rounding_step, run_keys
 from survey.forensics.echo import Echo
 from survey.forensics.pair_windows import WINDOW, PairWindows, pair_windows
+from survey.forensics.pictures import SQUARE as PICTURE_SQUARE
 from survey.forensics.pictures import PictureSquares, picture_squares
+from survey.forensics.smooth import SQUARE as SMOOTH_SQUARE
 from survey.forensics.smooth import Squares, squares
 from survey.forensics.unit import Poured, poured
 from survey.forensics.upsampled import Grain, grain
@@ -306,7 +308,8 @@ def _middle(samples: Sequence[Floats]) -> float:
 
 
 def _side(kind: Any) -> int:
-    return WINDOW if kind is PairWindows else 16
+    """Cells a side of what a test sums up in."""
+    return {PairWindows: WINDOW, Squares: SMOOTH_SQUARE, PictureSquares: PICTURE_SQUARE}[kind]
 
 
 def _rows(value: Any) -> int:
