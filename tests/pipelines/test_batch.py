@@ -16,7 +16,7 @@ from job_files import PLAIN, write_job
 
 from survey.errors import JobError, OutputError
 from survey.pipelines import commands
-from survey.pipelines.batch import run as batch
+from survey.pipelines.batch import crew
 from survey.pipelines.batch.plan import Grant, Need, grant, may_hold, need_of
 from survey.pipelines.batch.report import Row, render
 from survey.pipelines.batch.run import collect, run_batch
@@ -258,7 +258,7 @@ def test_two_batches_in_one_folder_are_kept_apart(fakes, tmp_path):
 
 def test_a_long_batch_leaves_a_table_behind_while_it_runs(monkeypatch, tmp_path):
     """For the machine that loses its power at three in the morning."""
-    process = begin(tmp_path, before="from survey.pipelines import batch\nbatch.LEDGER_SECONDS = 0.1")
+    process = begin(tmp_path, before="from survey.pipelines.batch import crew\ncrew.LEDGER_SECONDS = 0.1")
     wait_for(tmp_path / "a.pid", tmp_path / "d.pid", tmp_path / "runs" / "batch.html", read=False)
     deadline = time.monotonic() + 30
     while (states := {k: v["state"] for k, v in table(tmp_path / "runs").items()})["d"] != "running":
@@ -351,7 +351,7 @@ def test_a_list_may_name_folders_of_its_own(tmp_path):
 # -- fifty ---------------------------------------------------------------------------------------------------
 def test_one_rotten_delivery_of_fifty_is_named_and_the_others_are_done(fakes, monkeypatch, tmp_path):
     """Also across processes that are let go after some jobs, so that nothing adds up in them."""
-    monkeypatch.setattr(batch, "JOBS_PER_PROCESS", 15)
+    monkeypatch.setattr(crew, "JOBS_PER_PROCESS", 15)
     jobs = [job_of(tmp_path / "jobs", f"M-{k:02}", "breach" if k == 40 else "") for k in range(49)]
     rotten = tmp_path / "jobs" / "M-49.toml"
     rotten.write_text(jobs[0].read_text().replace("M-00", "M-49").replace("2024.tif", "2042.tif"))
