@@ -351,96 +351,10 @@ def legend_rows(picture: Picture, words: Words, numbers: Numbers) -> list[tuple[
     return rows
 
 
-def methods(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, list[str]]]:
-    """Paragraphs under headings: what was done and how sure it is, in plain words."""
-    record = run.record
-    found: list[tuple[str, list[str]]] = []
-    measured = [words("method.signs")]
-    for pair in record.pairs[:1]:
-        measured.append(words("method.bare", surface=pair.bare_ground.upper()))
-    found.append((words("method.what"), measured))
-    a = record.alignment
-    if a is not None:
-        lines = [
-            words(
-                "method.align",
-                area=numbers.hectares(a.stable_area_m2),
-                east=numbers.plain(a.east_m, 3, sign=True),
-                north=numbers.plain(a.north_m, 3, sign=True),
-                up=numbers.plain(a.up_m, 3, sign=True),
-            ),
-            words(
-                "method.nmad",
-                before=numbers.plain(a.nmad_before_m, 3),
-                after=numbers.plain(a.nmad_after_m, 3),
-            ),
-        ]
-        lines += [
-            words(
-                "method.term" if term.applied else "method.term_not",
-                name=words.named("term", term.name),
-                value=numbers.plain(term.value, _places(term.sigma), sign=True),
-                sigma=numbers.plain(term.sigma, _places(term.sigma)),
-                unit=words.named("unit", term.unit),
-                why=numbers.said(term.why),
-            )
-            for term in a.terms
-        ]
-        if a.tied_to_checkpoints:
-            lines.append(words("method.checkpoints"))
-        lines += [numbers.said(note.message) for note in a.notes]
-        lines = [capital(line) for line in lines]
-        found.append((words("method.align_head"), lines))
-    e = record.error
-    if e is not None:
-        found.append(
-            (
-                words("method.error_head"),
-                [
-                    words(
-                        "method.error",
-                        random=numbers.plain(e.random_m, 3),
-                        correlated=numbers.plain(e.correlated_m, 3),
-                        range=numbers.plain(e.range_m, 0),
-                        systematic=numbers.plain(e.systematic_m, 3),
-                        source=words.named("error_source", e.source),
-                    ),
-                    words("method.level", level=numbers.plain(e.level_m, 3)),
-                    words("method.interval"),
-                ],
-            )
-        )
-    drawing = record.settings.get("drawing")
-    if isinstance(drawing, dict) and drawing.get("drawing_cell_m"):
-        lines = [
-            words(
-                "method.drawing",
-                cell=numbers.plain(float(drawing["drawing_cell_m"]), 2),
-                interval=numbers.plain(float(drawing["contour_interval_m"]), 1),
-            ),
-            words("method.smoothed"),
-            words("method.colours"),
-        ]
-        found.append((words("method.drawing_head"), lines))
-    # What was said of the alignment stands there already.
-    told = {note.message for note in a.notes} if a is not None else set()
-    notes = [capital(numbers.said(note.message)) for note in record.notes if note.message not in told]
-    if notes:
-        found.append((words("method.notes"), notes))
-    return found
-
-
 def capital(text: str) -> str:
     """A sentence begins with a capital; a file's name or a key keeps its own."""
     first = text.split(" ", 1)[0]
     return text[:1].upper() + text[1:] if first.isalpha() else text
-
-
-def _places(sigma: float) -> int:
-    """Decimals that show two digits of an error: a tilt is a few millionths."""
-    if not math.isfinite(sigma) or sigma <= 0:
-        return 4
-    return min(max(1 - math.floor(math.log10(sigma)), 2), 9)
 
 
 def source_table(record: Record, words: Words, numbers: Numbers) -> Table:

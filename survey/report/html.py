@@ -21,6 +21,7 @@ from survey.report.draw import charts
 from survey.report.draw.outlines import without_specks
 from survey.report.draw.section import SectionDrawing, draw_section, section_title, sections_of
 from survey.report.folder import RunFolder
+from survey.report.methods import methods
 from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions
 from survey.report.page import template
@@ -272,7 +273,7 @@ def render_html(run: RunFolder, options: ReportOptions) -> str:
         cards=content.site_cards(record, words, numbers),
         chips=chips,
         findings=content.finding_table(record, words, numbers),
-        methods=content.methods(run, words, numbers),
+        methods=methods(run, words, numbers),
         sources=content.source_table(record, words, numbers),
         surveys=content.survey_table(record, words, numbers),
         g1=content.g1_table(record, words, numbers),

@@ -18,13 +18,13 @@ from survey.archive import RECORD, Lock, writable
 from survey.errors import JobError, OutputError, SurveyError
 from survey.pipelines.batch.crew import Crew, Task
 from survey.pipelines.batch.plan import need_of
-from survey.pipelines.batch.report import COLUMNS, Row, write_summary
+from survey.pipelines.batch.report import Row, write_summary
 from survey.pipelines.batch.view import view_for
 from survey.pipelines.commands import Terminated, explained, load_for, pipeline
 from survey.pipelines.job import Job
 from survey.pipelines.options import Options
 
-__all__ = ["COLUMNS", "Batch", "Row", "collect", "run_batch"]
+__all__ = ["Batch", "Row", "collect", "run_batch"]
 
 LOCK = ".~batch~lock"
 """No job id begins so."""

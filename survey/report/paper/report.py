@@ -12,6 +12,7 @@ from survey.report.draw import charts
 from survey.report.draw.plan import PlanLook, View, contour_interval_m, draw_plan
 from survey.report.draw.section import draw_section, sections_of
 from survey.report.folder import RunFolder
+from survey.report.methods import methods
 from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions
 from survey.report.paper import furniture
@@ -91,7 +92,7 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
         "dismissed": _dismissed(record, words, numbers),
         "sections": [views[s.name] for s in sections if s.kind != "site" and s.name in views],
         "findings": _findings(record, words, numbers),
-        "methods": content.methods(run, words, numbers),
+        "methods": methods(run, words, numbers),
         "charts": [
             {"drawing": chart, "title": svg.title}
             for chart, svg in zip(drawn, made, strict=True)
