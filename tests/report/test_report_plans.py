@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from survey.errors import JobError
 from survey.grid import Bounds
 from survey.report import ReportOptions
-from survey.report.draw.plan import View, smoothed
+from survey.report.draw.contours import smoothed
+from survey.report.draw.view import View
 from survey.report.folder import RunFolder
 from survey.report.gpkg import Layer, write_layers
 from survey.report.options import SHEETS_MM

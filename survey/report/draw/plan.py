@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from survey.dem.contours import thinned
-from survey.grid import Bounds
-from survey.report.colours import CONTOUR, OKABE_ITO, SITE, ZONE
+from survey.report.colours import OKABE_ITO, SITE, ZONE
+from survey.report.draw.contours import draw_contours
 from survey.report.draw.outlines import SPECK_MM, without_specks
 from survey.report.draw.svg import Svg, mm, path_of
+from survey.report.draw.view import Labels, View, clipped, coordinates
 from survey.report.sheets import grid_spacing_m
 
 if TYPE_CHECKING:
@@ -26,37 +26,6 @@ if TYPE_CHECKING:
 
 _THIN_MM = 0.03
 _LABEL_EVERY_MM = 130.0
-
-
-@dataclass(frozen=True)
-class View:
-    """A window of ground on paper, at 1:``scale``. x runs east and y south from the window's corner."""
-
-    window: Bounds
-    scale: float
-
-    @property
-    def size(self) -> tuple[float, float]:
-        w = self.window
-        return (w.east - w.west) * 1000 / self.scale, (w.north - w.south) * 1000 / self.scale
-
-    def place(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, 2) east, north in metres as x, y in mm."""
-        points = np.asarray(points, np.float64)
-        return np.column_stack(
-            [
-                (points[:, 0] - self.window.west) * 1000 / self.scale,
-                (self.window.north - points[:, 1]) * 1000 / self.scale,
-            ]
-        )
-
-    def spot(self, east: float, north: float) -> tuple[float, float]:
-        x, y = self.place(np.array([[east, north]]))[0]
-        return float(x), float(y)
-
-    def holds(self, x: float, y: float, margin: float = 0.0) -> bool:
-        width, height = self.size
-        return margin <= x <= width - margin and margin <= y <= height - margin
 
 
 @dataclass(frozen=True)
@@ -77,22 +46,6 @@ class PlanLook:
     text_mm: float = 2.0
 
 
-class _Labels:
-    """Boxes that text has taken; later text gives way."""
-
-    def __init__(self) -> None:
-        self._boxes: list[tuple[float, float, float, float]] = []
-
-    def free(self, x: float, y: float, width: float, height: float) -> bool:
-        """Take the box centred on (x, y) if nothing stands there."""
-        box = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-        for other in self._boxes:
-            if box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]:
-                return False
-        self._boxes.append(box)
-        return True
-
-
 def draw_plan(
     run: RunFolder, view: View, look: PlanLook, words: Words, numbers: Numbers, *, identity: str = ""
 ) -> Svg:
@@ -101,13 +54,13 @@ def draw_plan(
     svg = Svg(width, height, words("plan.map"), identity=identity)
     clip = svg.clip("window", 0, 0, width, height)
     svg.open_group(clip=clip)
-    labels = _Labels()
+    labels = Labels()
     if look.grid:
         _coordinate_grid(svg, view)
     if look.polygons:
         _named(svg, run, view, look, words, labels)
-    if look.contours:
-        _contours(svg, run, view, look, labels)
+    if look.contours and look.contour_m is not None:
+        draw_contours(svg, run, view, look.contour_m, labels, within=look.within, text_mm=look.text_mm)
     if look.benches:
         _benches(svg, run, view, look)
     if look.zones:
@@ -128,34 +81,8 @@ def draw_plan(
 
 
 # -- parts -----------------------------------------------------------------------------------------------
-def _clipped(shapes: Iterable[BaseGeometry], view: View, margin_mm: float = 3.0) -> NDArray[Any]:
-    import shapely
-
-    grow = margin_mm * view.scale / 1000
-    w = view.window
-    return shapely.clip_by_rect(
-        np.array(list(shapes), dtype=object), w.west - grow, w.south - grow, w.east + grow, w.north + grow
-    )
-
-
-def _coordinates(shape: BaseGeometry | None) -> list[NDArray[np.float64]]:
-    import shapely
-
-    if shape is None or shape.is_empty:
-        return []
-    lines = []
-    for part in shapely.get_parts(shape):
-        if part.geom_type == "Polygon":
-            lines += [shapely.get_coordinates(r) for r in (part.exterior, *part.interiors)]
-        elif part.geom_type in ("LineString", "LinearRing"):
-            lines.append(shapely.get_coordinates(part))
-        elif part.geom_type.startswith("Multi") or part.geom_type == "GeometryCollection":
-            lines += _coordinates(part)
-    return lines
-
-
 def _outline(view: View, shape: BaseGeometry | None, *, closed: bool = True) -> str:
-    return path_of((view.place(line) for line in _coordinates(shape)), closed=closed)
+    return path_of((view.place(line) for line in coordinates(shape)), closed=closed)
 
 
 def _coordinate_grid(svg: Svg, view: View) -> None:
@@ -184,141 +111,6 @@ def grid_marks(view: View) -> tuple[list[tuple[float, str]], list[tuple[float, s
     return east, north
 
 
-def smoothed(line: NDArray[np.float64], sigma_mm: float = 1.0, most_mm: float = 0.5) -> NDArray[np.float64]:
-    """A line in mm of paper, averaged along itself for the eye: never for a measure.
-
-    No point moves by more than ``most_mm``.
-    """
-    step = 0.4
-    closed = bool(np.array_equal(line[0], line[-1]))
-    gap = np.concatenate([[0.0], np.hypot(*np.diff(line, axis=0).T).cumsum()])
-    count = round(gap[-1] / step)
-    if count < 12:
-        return line
-    at = np.linspace(0.0, gap[-1], count + 1)
-    points = np.column_stack([np.interp(at, gap, line[:, k]) for k in (0, 1)])
-    reach = min(math.ceil(3 * sigma_mm / step), count - 1)
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / sigma_mm) ** 2)
-    kernel /= kernel.sum()
-    if closed:
-        padded = np.concatenate([points[-1 - reach : -1], points, points[1 : 1 + reach]])
-    else:
-        # Mirrored through its ends, so that they stay where they are.
-        padded = np.concatenate(
-            [2 * points[0] - points[reach:0:-1], points, 2 * points[-1] - points[-2 : -2 - reach : -1]]
-        )
-    mean = np.column_stack([np.convolve(padded[:, k], kernel, mode="valid") for k in (0, 1)])
-    moved = mean - points
-    far = np.hypot(*moved.T)
-    out = points + moved * np.minimum(1.0, most_mm / np.maximum(far, 1e-12))[:, None]
-    if closed:
-        out[-1] = out[0]
-    return out
-
-
-def contour_interval_m(
-    run: RunFolder, scale: float, most_m: float, area: BaseGeometry | None = None
-) -> float | None:
-    """The finest stored interval whose lines stand 2.5 mm apart in the mean, and at most ``most_m``.
-
-    None if the run traced no contours.
-    """
-    import shapely
-
-    layer = run.layer("contours")
-    if not len(layer):
-        return None
-    levels = np.array(layer.columns["level_m"], np.float64)
-    stored = float(layer.columns["interval_m"][0])  # type: ignore[arg-type]
-    lengths = shapely.length(np.array(layer.geometry, dtype=object)) * 1000 / scale
-    hull = area if area is not None else run.lease
-    extent = run.extent
-    if hull is not None and not hull.is_empty:
-        surface_mm2 = float(shapely.envelope(hull).area) * (1000 / scale) ** 2
-    elif extent is not None:
-        surface_mm2 = (extent.east - extent.west) * (extent.north - extent.south) * (1000 / scale) ** 2
-    else:
-        return stored
-    for multiple in (1, 2, 5, 10, 20, 50):
-        interval = stored * multiple
-        if interval > most_m + 1e-9:
-            break
-        drawn = lengths[_on_interval(levels, interval)].sum()
-        if drawn <= surface_mm2 / 2.5:
-            return interval
-    # None stands far enough apart: the widest that the rule allows.
-    return max((stored * m for m in (1, 2, 5, 10, 20, 50) if stored * m <= most_m + 1e-9), default=stored)
-
-
-def _on_interval(levels: NDArray[np.float64], interval: float) -> NDArray[np.bool_]:
-    part = levels / interval
-    return np.abs(part - np.round(part)) < 1e-6
-
-
-def _contours(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Labels) -> None:
-    import shapely
-
-    layer = run.layer("contours")
-    if not len(layer) or look.contour_m is None:
-        return
-    levels = np.array(layer.columns["level_m"], np.float64)
-    chosen = np.flatnonzero(_on_interval(levels, look.contour_m))
-    shapes = shapely.force_2d([layer.geometry[k] for k in chosen.tolist()])
-    if look.within is not None:
-        shapes = shapely.intersection(shapes, look.within)
-    shapes = _clipped(shapes, view)
-    plain: list[NDArray[np.float64]] = []
-    heavy: list[tuple[float, NDArray[np.float64]]] = []
-    for k, shape in zip(chosen, shapes, strict=True):
-        level = float(levels[k])
-        is_index = bool(_on_interval(np.array([level]), 5 * look.contour_m)[0])
-        for line in _coordinates(shape):
-            on_paper = thinned(smoothed(view.place(line)), _THIN_MM)
-            # A ring no larger than a letter is a tree or a stone.
-            ring = bool(np.array_equal(line[0], line[-1]))
-            if len(on_paper) < 2 or np.hypot(*np.diff(on_paper, axis=0).T).sum() < (12.0 if ring else 3.0):
-                continue
-            if is_index:
-                heavy.append((level, on_paper))
-            else:
-                plain.append(on_paper)
-    svg.path(path_of(plain), stroke=CONTOUR, width=0.13)
-    svg.path(path_of(line for _, line in heavy), stroke=CONTOUR, width=0.3)
-    for level, line in sorted(heavy, key=lambda item: -len(item[1])):
-        _label_line(svg, line, f"{level:g}", look.text_mm, labels, view)
-
-
-def _label_line(
-    svg: Svg, line: NDArray[np.float64], text: str, size: float, labels: _Labels, view: View
-) -> None:
-    """The level on the line itself, upright, every 130 mm, where the line is straight enough to carry it."""
-    gap = np.concatenate([[0.0], np.hypot(*np.diff(line, axis=0).T).cumsum()])
-    length = float(gap[-1])
-    half = 0.62 * size * len(text) / 2 + 0.8
-    if length < 6 * half:
-        return
-    count = max(1, round(length / _LABEL_EVERY_MM))
-    for k in range(count):
-        for nudge in (0.0, 0.15, -0.15, 0.3, -0.3):
-            at = length * (k + 0.5 + nudge) / count
-            ends = [
-                (float(np.interp(s, gap, line[:, 0])), float(np.interp(s, gap, line[:, 1])))
-                for s in (at - half, at, at + half)
-            ]
-            (x0, y0), (x, y), (x1, y1) = ends
-            chord = math.hypot(x1 - x0, y1 - y0)
-            if chord < 1.8 * half or not view.holds(x, y, 3.0):
-                continue
-            if not labels.free(x, y, 2 * half, 2 * size):
-                continue
-            turn = math.degrees(math.atan2(y1 - y0, x1 - x0))
-            turn = turn - 180 if turn > 90 else turn + 180 if turn <= -90 else turn
-            lift = 0.35 * size
-            dx, dy = -math.sin(math.radians(turn)) * lift, math.cos(math.radians(turn)) * lift
-            svg.text(x + dx, y + dy, text, size=size, anchor="middle", colour=CONTOUR, rotate=turn, halo=0.8)
-            break
-
-
 def _benches(svg: Svg, run: RunFolder, view: View, look: PlanLook) -> None:
     """Crests solid with ticks down the face, toes dashed."""
     import shapely
@@ -329,18 +121,18 @@ def _benches(svg: Svg, run: RunFolder, view: View, look: PlanLook) -> None:
     shapes = shapely.force_2d(np.array([row["geometry"] for row in rows], dtype=object))
     if look.within is not None:
         shapes = shapely.intersection(shapes, look.within)
-    shapes = _clipped(shapes, view)
+    shapes = clipped(shapes, view)
     crests = [
         view.place(line)
         for row, s in zip(rows, shapes, strict=True)
         if row["kind"] == "crest"
-        for line in _coordinates(s)
+        for line in coordinates(s)
     ]
     toes = [
         view.place(line)
         for row, s in zip(rows, shapes, strict=True)
         if row["kind"] == "toe"
-        for line in _coordinates(s)
+        for line in coordinates(s)
     ]
     svg.path(path_of(thinned(line, _THIN_MM) for line in toes), stroke="#222222", width=0.18, dash=(1.2, 0.8))
     svg.path(path_of(thinned(line, _THIN_MM) for line in crests), stroke="#222222", width=0.25)
@@ -385,7 +177,7 @@ def _lease(svg: Svg, run: RunFolder, view: View) -> None:
     svg.path(_outline(view, run.lease), stroke=ZONE["lease"], width=0.6)
 
 
-def _pillars(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Labels) -> None:
+def _pillars(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: Labels) -> None:
     size = look.text_mm + 0.3
     centre = run.lease.centroid if run.lease is not None else None
     for row in run.layer("pillars").rows():
@@ -409,7 +201,7 @@ def _pillars(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Labe
         svg.text(tx, ty + 0.35 * size, text, size=size, anchor=anchor, bold=True, halo=0.8)
 
 
-def _named(svg: Svg, run: RunFolder, view: View, look: PlanLook, words: Words, labels: _Labels) -> None:
+def _named(svg: Svg, run: RunFolder, view: View, look: PlanLook, words: Words, labels: Labels) -> None:
     for row in run.layer("polygons").rows():
         shape = row["geometry"]
         if look.within is not None:
@@ -438,7 +230,7 @@ def _sites(svg: Svg, run: RunFolder, view: View, look: PlanLook) -> None:
         svg.path(_outline(view, shape), stroke=colour, width=0.4, dash=dash, fill=colour, fill_opacity=0.06)
 
 
-def _site_names(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Labels) -> None:
+def _site_names(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: Labels) -> None:
     for row in run.layer("sites").rows():
         colour = SITE.get(str(row["kind"]), "#000000")
         shape = row["geometry"]
@@ -457,7 +249,7 @@ def _site_names(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _L
                 break
 
 
-def _sections(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Labels) -> None:
+def _sections(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: Labels) -> None:
     import shapely
 
     for row in run.layer("sections").rows():
@@ -485,7 +277,7 @@ def _sections(svg: Svg, run: RunFolder, view: View, look: PlanLook, labels: _Lab
 
 
 def _levels(
-    svg: Svg, run: RunFolder, view: View, look: PlanLook, words: Words, numbers: Numbers, labels: _Labels
+    svg: Svg, run: RunFolder, view: View, look: PlanLook, words: Words, numbers: Numbers, labels: Labels
 ) -> None:
     """Highest and lowest points with level, and height above (below) the rim for workings and dumps."""
     import shapely

@@ -9,8 +9,8 @@ import numpy as np
 
 from survey.grid import Bounds
 from survey.report.colours import CONTOUR, OKABE_ITO, SITE, ZONE
-from survey.report.draw.plan import View
 from survey.report.draw.svg import Svg, mm, path_of
+from survey.report.draw.view import View
 from survey.report.sheets import Layout, scale_bar_m
 
 if TYPE_CHECKING:

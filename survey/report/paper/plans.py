@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from survey.grid import Bounds
 from survey.report import content, sheets
-from survey.report.draw.plan import PlanLook, View, contour_interval_m, draw_plan, grid_marks
+from survey.report.draw.contours import contour_interval_m
+from survey.report.draw.plan import PlanLook, draw_plan, grid_marks
+from survey.report.draw.view import View
 from survey.report.folder import RunFolder
 from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions

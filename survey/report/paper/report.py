@@ -9,8 +9,10 @@ from survey.report import content
 from survey.report.assessed import assessed
 from survey.report.colours import VERDICT, VERDICT_SIGN
 from survey.report.draw import charts
-from survey.report.draw.plan import PlanLook, View, contour_interval_m, draw_plan
+from survey.report.draw.contours import contour_interval_m
+from survey.report.draw.plan import PlanLook, draw_plan
 from survey.report.draw.section import draw_section, sections_of
+from survey.report.draw.view import View
 from survey.report.folder import RunFolder
 from survey.report.methods import methods
 from survey.report.numbers import Numbers

@@ -7,9 +7,10 @@ from typing import Any
 
 from survey.grid import Bounds
 from survey.report import content, sheets
-from survey.report.draw.plan import PlanLook, View, draw_plan
+from survey.report.draw.plan import PlanLook, draw_plan
 from survey.report.draw.section import SectionDrawing, draw_section, sections_of
 from survey.report.draw.svg import Svg
+from survey.report.draw.view import View
 from survey.report.folder import RunFolder
 from survey.report.numbers import Numbers
 from survey.report.options import SCALES, SHEETS_MM, ReportOptions

@@ -9,8 +9,8 @@ import numpy as np
 
 from survey.grid import Bounds
 from survey.report.colours import CUT, FILL, OKABE_ITO, SITE, ZONE
-from survey.report.draw.plan import View
 from survey.report.draw.svg import Svg, label, mm, nice_step, path_of, ticks
+from survey.report.draw.view import View
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -177,8 +177,8 @@ def _laid(run: RunFolder, picture: Picture, view: Any, kept: Drawings) -> dict[s
 def _outline_on(a: Assessment, photo: Picture, kept: Drawings) -> dict[str, Any] | None:
     """The outline over a photo, as a drawing of the photo's own proportions, ``PHOTO_MM`` at the most."""
     from survey.report.colours import SITE
-    from survey.report.draw.plan import View
     from survey.report.draw.svg import Svg, path_of
+    from survey.report.draw.view import View
 
     b = photo.bounds
     scale = max((b.east - b.west) / PHOTO_MM[0], (b.north - b.south) / PHOTO_MM[1]) * 1000
