@@ -65,7 +65,7 @@ def _poured(m: Measurement) -> Poured | None:
     for k in fills:
         if r.area_m2[k] < LEAST_STEEP_M2:
             continue
-        w = look_at(r, k, m.before, m.after, mapping, m.alignment.correction)
+        w = look_at(r, k, *m.close_up, mapping, m.alignment.correction)
         rise = np.where(w.inside, w.rise, np.nan)
         found = poured(w.before, w.before + rise, 0.0, math.sqrt(math.prod(w.cell_m)))
         if found is not None:

@@ -114,9 +114,11 @@ def _compare(
         remarks += sameness(before, after, inputs, pairs[-1].measurement)
         remarks += misfit(after, pairs[-1].measurement)
         remarks += doubts_on_unit(pairs[-1].measurement, job.mine.state, after.survey.date)
+        pairs[-1].measurement.look_away()
     span = None
     if len(epochs) > 2:
         span = _one_pair(job, inputs, engine, epochs[0], epochs[-1], lease, registry, reports, None, tile)
+        span.measurement.look_away()
     last = pairs[-1]
     remarks.append(in_plain_words(last.measurement))
     remarks += small_changes(last.measurement, last.verdicts, job.detect.min_area_m2)

@@ -62,7 +62,7 @@ def evidence_on(m: Measurement, k: int, before: Ortho | None, after: Ortho | Non
     if seen is None:
         a = m.alignment
         mapping = map_onto(m.job, m.after.grid, a.east_m, a.north_m)
-        w = look_at(r, k, m.before, m.after, mapping, a.correction)
+        w = look_at(r, k, *m.close_up, mapping, a.correction)
         seen = evidence_in(m, w, int(r.sign[k]), mean, sigma, before, after, float(r.area_m2[k]))
         m.seen[key] = seen
     return replace(seen, certainty=mean / sigma if sigma > 0 else math.nan)

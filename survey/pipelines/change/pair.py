@@ -22,6 +22,7 @@ from survey.dem.align import Alignment, Masker, Wishes, align, with_tie
 from survey.dem.contrast import MeanError, Nodes, lay_nodes, mean_error
 from survey.dem.mapping import map_onto
 from survey.dem.noise import Noise, measure_noise
+from survey.dem.recent import Recent
 from survey.dem.rise import GRAINS_PER_M
 from survey.dem.sampling import Window, load, windows
 from survey.dem.steps import spread_in_steps
@@ -93,6 +94,8 @@ class Measurement:
     correlated_m: float
     range_m: float
     systematic_m: float
+    close_up: tuple[Recent, Recent]
+    """Both surveys, to look at regions closely: many windows are looked at more than once."""
     coarse: tuple[CoarseSums, ...] = ()
     seen: dict[bytes, Any] = field(default_factory=dict, repr=False, compare=False)
     """Evidence on regions that were looked at, by their cells."""
@@ -104,6 +107,11 @@ class Measurement:
             return math.nan
         # To a micrometre: what solvers leave open in the last digits must not reach a picture.
         return round(1.96 * math.hypot(self.noise.random_m, self.correlated_m), 6)
+
+    def look_away(self) -> None:
+        """Nothing more is looked at closely; the room is wanted elsewhere."""
+        for survey in self.close_up:
+            survey.forget()
 
 
 def job_grid(before: Surface, after: Surface) -> Grid:
@@ -238,6 +246,7 @@ def measure_pair(
         correlated,
         range_m,
         _systematic(zones, nodes, alignment, noise),
+        (Recent(before), Recent(after)),
         coarse,
     )
 

@@ -420,9 +420,10 @@ def _look(m: Measurement, s: _Sight, k: int) -> _Cells | None:
     piece = m.regions.piece(k, halo)
     if piece.height * piece.width > WINDOW_CELLS:
         return None
-    first = m.before.read(piece)
+    before, after = m.close_up
+    first = before.read(piece)
     r0, r1, c0, c1 = source_window(s.plan.mapping, piece)
-    second = m.after.read(m.after.grid.at(r0, r1, c0, c1))
+    second = after.read(after.grid.at(r0, r1, c0, c1))
     grains = rise(piece, first, second, r0, c0, s.plan.mapping, m.alignment.correction.polynomial(m.job))
     certain = replace(m.thresholds, seed_m=float(m.settings["certain_m"]))
     mask, smooth = change_mask(grains, first, m.job.cell_east, m.job.cell_north, certain)
