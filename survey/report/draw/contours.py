@@ -22,6 +22,11 @@ _THIN_MM = 0.03
 _LABEL_EVERY_MM = 130.0
 
 
+def for_a_pen(line: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A line in mm of paper without the points that a pen's width hides."""
+    return thinned(line, _THIN_MM)
+
+
 def smoothed(line: NDArray[np.float64], sigma_mm: float = 1.0, most_mm: float = 0.5) -> NDArray[np.float64]:
     """A line in mm of paper, averaged along itself for the eye: never for a measure.
 
@@ -121,7 +126,7 @@ def draw_contours(
         level = float(levels[k])
         is_index = bool(_on_interval(np.array([level]), 5 * interval_m)[0])
         for line in coordinates(shape):
-            on_paper = thinned(smoothed(view.place(line)), _THIN_MM)
+            on_paper = for_a_pen(smoothed(view.place(line)))
             # A ring no larger than a letter is a tree or a stone.
             ring = bool(np.array_equal(line[0], line[-1]))
             if len(on_paper) < 2 or np.hypot(*np.diff(on_paper, axis=0).T).sum() < (12.0 if ring else 3.0):

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from survey.dem.contours import thinned
 from survey.report.colours import OKABE_ITO, SITE, ZONE
-from survey.report.draw.contours import draw_contours
+from survey.report.draw.contours import draw_contours, for_a_pen
 from survey.report.draw.outlines import SPECK_MM, without_specks
 from survey.report.draw.svg import Svg, mm, path_of
 from survey.report.draw.view import Labels, View, clipped, coordinates
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from survey.report.folder import RunFolder
     from survey.report.numbers import Numbers
     from survey.report.words import Words
-
-_THIN_MM = 0.03
-_LABEL_EVERY_MM = 130.0
 
 
 @dataclass(frozen=True)
@@ -134,8 +130,8 @@ def _benches(svg: Svg, run: RunFolder, view: View, look: PlanLook) -> None:
         if row["kind"] == "toe"
         for line in coordinates(s)
     ]
-    svg.path(path_of(thinned(line, _THIN_MM) for line in toes), stroke="#222222", width=0.18, dash=(1.2, 0.8))
-    svg.path(path_of(thinned(line, _THIN_MM) for line in crests), stroke="#222222", width=0.25)
+    svg.path(path_of(for_a_pen(line) for line in toes), stroke="#222222", width=0.18, dash=(1.2, 0.8))
+    svg.path(path_of(for_a_pen(line) for line in crests), stroke="#222222", width=0.25)
     svg.path("".join(_ticks(line) for line in crests), stroke="#222222", width=0.13)
 
 
