@@ -51,7 +51,6 @@ ARROWS: dict[str, set[str]] = {
 LENT: dict[str, set[str]] = {
     # Lines are thinned to the width of a pen where they are drawn: a matter of paper, not of ground.
     "survey.report.draw.contours": {"survey.dem.contours"},
-    "survey.report.draw.plan": {"survey.dem.contours"},
     "survey.delivery.roles": {"rasters"},  # bands and number types tell heights from pictures
 }
 """A single module, and the modules beyond its arrows that it may import."""
