@@ -9,7 +9,7 @@ seen a curve stays level: there it is no description of anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from survey.imagery.triggers.bands import BandSet
 from survey.jit import kernel
+
+TOGETHER = 1024
+"""Objects whose parts are held at once: three megabytes."""
 
 CLASSES = ("excavation", "clearing", "water", "built-up", "crop", "cloud remnant")
 
@@ -58,15 +61,18 @@ class Model:
     bias: NDArray[np.float64]
     provenance: dict[str, Any]
 
-    def parts(self, features: dict[str, float]) -> NDArray[np.float64]:
+    def parts(self, features: Mapping[str, float]) -> NDArray[np.float64]:
         """(feature, class): what each feature adds."""
+        return self._parts(np.array([[features[name] for name in self.features]]))[0]
+
+    def _parts(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(object, feature, class) of features (object, feature)."""
         knots, curves = self._padded
-        x = np.array([features[name] for name in self.features])
         last = knots.shape[1] - 1
-        right = np.clip((knots < x[:, None]).sum(1), 1, last)
-        row = np.arange(len(x))
+        right = np.clip((knots < x[:, :, None]).sum(2), 1, last)
+        row = np.arange(len(knots))
         low, high = knots[row, right - 1], knots[row, right]
-        along = np.clip((x - low) / np.maximum(high - low, 1e-12), 0.0, 1.0)[:, None]
+        along = np.clip((x - low) / np.maximum(high - low, 1e-12), 0.0, 1.0)[:, :, None]
         return curves[row, right - 1] + along * (curves[row, right] - curves[row, right - 1])
 
     @cached_property
@@ -92,16 +98,28 @@ class Model:
         share: NDArray[np.float64] = np.exp(score - score.max(1, keepdims=True))
         return share / share.sum(1, keepdims=True)
 
-    def why(self, features: dict[str, float], most: int = 3) -> list[tuple[str, float]]:
+    def why(self, features: Mapping[str, float], most: int = 3) -> list[tuple[str, float]]:
         """The features that speak loudest for or against excavation: (name, part of the log odds).
 
         Against the class that is likeliest besides excavation.
         """
-        parts = self.parts(features)
-        other = 1 + int(np.argmax((parts.sum(0) + self.bias)[1:]))
-        part = parts[:, 0] - parts[:, other]
-        order = np.argsort(-np.abs(part), kind="stable")[:most]
-        return [(self.features[i], float(part[i])) for i in order]
+        return self.whys([features], most)[0]
+
+    def whys(self, objects: Sequence[Mapping[str, float]], most: int = 3) -> list[list[tuple[str, float]]]:
+        """The same of each of several objects."""
+        out = []
+        for start in range(0, len(objects), TOGETHER):
+            some = objects[start : start + TOGETHER]
+            parts = self._parts(np.array([[one[name] for name in self.features] for one in some]))
+            other = 1 + np.argmax((parts.sum(1) + self.bias)[:, 1:], axis=1)
+            part = parts[:, :, 0] - np.take_along_axis(parts, other[:, None, None], 2)[:, :, 0]
+            order = np.argsort(-np.abs(part), axis=1, kind="stable")[:, :most]
+            loudest = np.take_along_axis(part, order, 1)
+            out += [
+                [(self.features[i], v) for i, v in zip(names, values, strict=True)]
+                for names, values in zip(order.tolist(), loudest.tolist(), strict=True)
+            ]
+        return out
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -27,6 +27,10 @@ def _differ(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float3
     return np.abs(np.log((a + 0.03) / (b + 0.03))).mean(-1)
 
 
+PART = 2**19
+"""Cells whose evidence is brought up to date at once."""
+
+
 class Accumulator:
     """Walks over the dates in order. ``step`` returns what is novel on that date; ``total`` holds the
     evidence."""
@@ -43,38 +47,47 @@ class Accumulator:
 
     def step(self, t: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """(looked, novel) per cell on date ``t``; evidence is brought up to date."""
+        n = len(self.total)
+        looked, novel = np.empty(n, bool), np.empty(n, bool)
+        # No cell asks for another: a part at a time needs little room.
+        for start in range(0, n, PART):
+            part = slice(start, min(start + PART, n))
+            looked[part], novel[part] = self._step(t, part)
+        return looked, novel
+
+    def _step(self, t: int, part: slice) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         s, settings = self.support, self.settings
-        at = s.at[t]
+        total, since = self.total[part], self.since[part]
+        last_doubt, doubt_date = self._doubtful[part], self._doubtful_date[part]
+        at = s.at[t][part]
         there = at >= 0
         index = np.where(there, at, 0)
         flags = np.where(there, s.flags[index] if len(s.flags) else 0, 0)
         doubtful = there & ((flags & (SUSPECT | VEIL)) > 0) & (not self.alone)
         # A cloud does not stand still: what looks like cloud counts from the second time it looks the same.
         accepted = np.zeros_like(doubtful)
-        earlier = np.zeros_like(self.total)
-        which = np.nonzero(doubtful & (self._doubtful >= 0))[0]
+        earlier = np.zeros_like(total)
+        which = np.nonzero(doubtful & (last_doubt >= 0))[0]
         if len(which):
-            a, b = plain(s.now[at[which]]), plain(s.now[self._doubtful[which]])
+            a, b = plain(s.now[at[which]]), plain(s.now[last_doubt[which]])
             change = _differ(a, plain(s.match[at[which]]))
             same = _differ(a, b) <= settings.steady * change
             accepted[which] = same
-            first_time = same & (self._doubtful_date[which] >= 0)
-            earlier[which[first_time]] = log10_e(s.log10_p[self._doubtful[which[first_time]]], settings.kappa)
+            first_time = same & (doubt_date[which] >= 0)
+            earlier[which[first_time]] = log10_e(s.log10_p[last_doubt[which[first_time]]], settings.kappa)
             # The earlier look is paid out once.
-            self._doubtful_date[which[same]] = -1
+            doubt_date[which[same]] = -1
         keep = np.nonzero(doubtful)[0]
-        self._doubtful[keep] = at[keep]
-        self._doubtful_date[keep] = np.where(accepted[keep], -1, t)
-        looked = (s.seen[t] & ~doubtful) | accepted
+        last_doubt[keep] = at[keep]
+        doubt_date[keep] = np.where(accepted[keep], -1, t)
+        looked = (s.seen[t][part] & ~doubtful) | accepted
         if self.alone:
             looked |= there & ~doubtful
         novel = there & looked
         e = np.full(len(at), settings.miss, np.float32)
         e[novel] = np.maximum(log10_e(s.log10_p[at[novel]], settings.kappa), settings.miss)
         step = np.where(looked, e, 0.0) + np.where(accepted, np.maximum(earlier, 0.0), 0.0)
-        fresh = self.total <= 0
-        self.total = np.clip(self.total + step, 0.0, settings.cap).astype(np.float32)
-        self.since = np.where((self.total > 0) & fresh, t, np.where(self.total > 0, self.since, -1)).astype(
-            np.int32
-        )
+        fresh = total <= 0
+        total[:] = np.clip(total + step, 0.0, settings.cap)
+        since[:] = np.where((total > 0) & fresh, t, np.where(total > 0, since, -1))
         return looked, novel

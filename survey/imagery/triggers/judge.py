@@ -3,7 +3,7 @@ words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -159,10 +159,14 @@ def words_of(words: Sequence[Sequence[int]], bands: int) -> NDArray[np.float32]:
     return plain(np.array(words, np.uint16).reshape(-1, bands))
 
 
-def speak(model: Model, features: dict[str, float]) -> list[str]:
-    """What spoke loudest for and against excavation, in words with the share of the log odds."""
+def speak(model: Model, objects: Sequence[Mapping[str, float]]) -> list[list[str]]:
+    """What spoke loudest for and against excavation, for each object, in words with the share of the log
+    odds."""
     return [
-        f"{'for' if part > 0 else 'against'} excavation: {SPOKEN.get(name, name)} ({part:+.1f})"
-        for name, part in model.why(features)
-        if abs(part) >= 0.2
+        [
+            f"{'for' if part > 0 else 'against'} excavation: {SPOKEN.get(name, name)} ({part:+.1f})"
+            for name, part in why
+            if abs(part) >= 0.2
+        ]
+        for why in model.whys(objects)
     ]

@@ -68,9 +68,8 @@ class Places:
 
     def of(self, polygon: Geometry) -> Placement:
         """Zone by the largest share of the area; of equal shares the one nearer to the lease."""
-
         if not self.ring.intersects(polygon):
-            return self._far(polygon)
+            return self._far(np.array([polygon], object))[0]
         lease = polygon.intersection(self.lease).area
         buffered = polygon.intersection(self.buffer).area
         ringed = polygon.intersection(self.ring).area
@@ -84,26 +83,56 @@ class Places:
         certain = polygon.difference(self.certain).area
         return self._placement(polygon, zone, areas, certain)
 
-    def _far(self, polygon: Geometry) -> Placement:
-        areas: dict[Zone, float] = {"lease": 0.0, "buffer": 0.0, "ring": 0.0, "beyond": polygon.area}
-        return self._placement(polygon, "beyond", areas, polygon.area, apart=True)
+    def of_all(self, polygons: Sequence[Geometry]) -> list[Placement]:
+        """``of`` each: those that meet no zone, mostly many, are asked for together."""
+        import shapely
+
+        shapes = np.array(polygons, object)
+        if not len(shapes):
+            return []
+        near = shapely.intersects(self.ring, shapes)
+        out: list[Placement] = [None] * len(shapes)  # type: ignore[list-item]
+        for i in np.nonzero(near)[0]:
+            out[i] = self.of(shapes[i])
+        far = np.nonzero(~near)[0]
+        for i, placement in zip(far, self._far(shapes[far]), strict=True):
+            out[i] = placement
+        return out
+
+    def _far(self, shapes: NDArray[np.object_]) -> list[Placement]:
+        """Of polygons that are known to meet no zone."""
+        import shapely
+
+        areas = shapely.area(shapes).tolist()
+        beyond: list[dict[Zone, float]] = [
+            {"lease": 0.0, "buffer": 0.0, "ring": 0.0, "beyond": area} for area in areas
+        ]
+        if self._tree is None or not len(shapes):
+            return [
+                Placement("beyond", None, None, None, None, *said) for said in zip(beyond, areas, strict=True)
+            ]
+        which = self._tree.nearest(shapes)
+        leases = self._tree.geometries[which]
+        distance = shapely.distance(shapes, leases).tolist()
+        ends = shapely.get_coordinates(shapely.shortest_line(leases, shapes)).reshape(-1, 4).tolist()
+        out = []
+        for k, away, (x0, y0, x1, y1), said, area in zip(
+            which.tolist(), distance, ends, beyond, areas, strict=True
+        ):
+            lease = self.permitted[k]
+            bearing = math.degrees(math.atan2(x1 - x0, y1 - y0)) % 360.0
+            out.append(Placement("beyond", lease.lease_id, lease.district, away, bearing, said, area))
+        return out
 
     def _placement(
-        self,
-        polygon: Geometry,
-        zone: Zone,
-        areas: dict[Zone, float],
-        certain: float,
-        *,
-        apart: bool = False,
+        self, polygon: Geometry, zone: Zone, areas: dict[Zone, float], certain: float
     ) -> Placement:
-        """``apart``: it is known to meet no permitted area."""
         import shapely
 
         if self._tree is None:
             return Placement(zone, None, None, None, None, areas, certain)
         near = self.permitted[int(self._tree.nearest(polygon))]
-        hits = [] if apart else self._tree.query(polygon, predicate="intersects")
+        hits = self._tree.query(polygon, predicate="intersects")
         inside = [self.permitted[int(i)] for i in sorted(hits)]
         if inside:
             near = max(inside, key=lambda p: (p.polygon.intersection(polygon).area, p.lease_id))

@@ -145,14 +145,17 @@ def alerts_of(
 
     told, counted = described(tracks, listed)
     every = [support.cell[track.cells] for track in told]
-    for track, cells, shape in zip(told, every, outlines(every, grid), strict=True):
-        if watched is not None and not watched.intersects(shape):
-            continue
-        placement = places.of(shape)
+    shapes = outlines(every, grid)
+    if watched is not None:
+        kept = [i for i, shape in enumerate(shapes) if watched.intersects(shape)]
+        told, every, shapes = [told[i] for i in kept], [every[i] for i in kept], [shapes[i] for i in kept]
+    placements = places.of_all(shapes)
+    spoken = speak(model, [t.assessment.features for t in told if t.assessment is not None])
+    for track, cells, shape, placement, words in zip(told, every, shapes, placements, spoken, strict=True):
         outcome = outcomes.get(ids[track.number])
         out.append(
             _alert(
-                ids[track.number], track, cells, shape, placement, support, dates, model, bands, settings,
+                ids[track.number], track, cells, shape, placement, support, dates, words, bands, settings,
                 report_p, outcome, history_looks, short,
             )
         )  # fmt: skip
@@ -167,7 +170,7 @@ def _alert(
     placement: Placement,
     support: Support,
     dates: Sequence[str],
-    model: Model,
+    words: list[str],
     bands: tuple[str, ...],
     settings: TriggerSettings,
     report_p: float,
@@ -202,7 +205,7 @@ def _alert(
         "detections": len(track.hits),
         "observations": len(track.looks),
         "reasons": _reasons(
-            track, support, dates, model, settings, history_looks, short, kind, likeliest, outcome, listed
+            track, support, dates, words, settings, history_looks, short, kind, likeliest, outcome, listed
         ),
         "excavation_probability": round(sure, 4),
         "bearing_deg": None if placement.bearing_deg is None else round(placement.bearing_deg, 1),
@@ -262,7 +265,7 @@ def _reasons(
     track: Track,
     support: Support,
     dates: Sequence[str],
-    model: Model,
+    words: list[str],
     settings: TriggerSettings,
     history_looks: int,
     short: bool,
@@ -283,7 +286,7 @@ def _reasons(
         f"{distance:.1f} σ from the nearest, p = {10**rarity:.2g}",
         f"detected in {len(track.hits)} of {len(track.looks)} clear looks since {dates[track.first]}",
     ]
-    out += speak(model, dict(found.features))
+    out += words
     if likeliest != kind:
         out.append(f"could as well be {likeliest} ({found.probability[likeliest]:.0%})")
     if found.inside:

@@ -77,6 +77,12 @@ def _mapped(shape: Geometry, crs_wkt: str) -> dict[str, Any]:
     return out
 
 
+def forget() -> None:
+    """Let the outlines go that were kept for the next file."""
+    for kept in (_lon_lat, centre, _mapped):
+        kept.cache_clear()
+
+
 def feature(alert: Drawn, crs_wkt: str) -> dict[str, Any]:
     return {
         "type": "Feature",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from survey.errors import InputRefused
+from survey.heap import give_back
 from survey.imagery.triggers.classify import model_for
 from survey.imagery.triggers.judge import Judge, words_of
 from survey.imagery.triggers.outlines import outline
@@ -133,6 +134,8 @@ def judge(
     grid, bands = watched.shelf.grid, watched.shelf.bands
     scenes = found.usable
     dates = [s.day for s in scenes]
+    # What looking at scenes took is needed now.
+    give_back()
     support = gather(products_of(store, scenes), grid.width, len(bands))
     places = _places(job, watched)
     short = found.baseline.short

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from survey.errors import JobError
+from survey.heap import give_back
 from survey.pipelines.triggers.inputs import Watched, understand
 from survey.pipelines.triggers.judging import judge, watch
 from survey.pipelines.triggers.outcomes import enter_outcomes
@@ -67,6 +68,8 @@ def run_triggers(job: Job, options: Options, progress: Progress, outcomes: Seque
                 return from_json(folder.up_to_date)
             run = Run("triggers", job, options, progress, engine, inputs, started)
             record = watch_into(folder, run, watched, outcomes)
+            # The record is turned over several times: what it was made of has gone.
+            give_back()
             record = write_record(folder, record)
         # Only now is the new run in place, and the working copy no longer needed.
         forget_working_state(options.out, job.id)

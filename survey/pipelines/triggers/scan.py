@@ -239,7 +239,7 @@ def _look(
             fitted.append((scene, fit, matrix))
     baseline_fit = fitter.fit
     # The sampled blocks are large; the tiles need the memory now.
-    for name in ("looks", "grounds", "usual", "reference_looks"):
+    for name in ("looks", "pasts", "usual", "read_already"):
         if hasattr(fitter, name):
             delattr(fitter, name)
     if not fitted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from survey.heap import give_back
 from survey.imagery.triggers.classify import model_for
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.pipelines.triggers import files
@@ -36,6 +37,7 @@ def write_files(
     from survey.tables import write_csv
 
     assert job.watch is not None
+    give_back()
     grid = watched.shelf.grid
     listed = [a for a in result.alerts if a.listed]
     outcomes = store.outcomes()
@@ -102,4 +104,5 @@ def write_files(
 
     shown = [files.feature(alert, grid.crs_wkt) for alert in listed]
     write_digest(folder.path("digest.html").parent, record, triggers=shown)
+    files.forget()
     return record
