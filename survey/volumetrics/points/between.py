@@ -72,9 +72,9 @@ def over_planes(surface: Mesh, base: Mesh) -> tuple[float, float, float]:
     middle = at[(at > first) & (at < last - 0) & (at + 1 < last)]
     fan = np.stack([first[middle], middle, middle + 1], axis=1)
     which = owner[middle]
-    planes_top, planes_foot = _planes(surface), _planes(base)
+    planes_top, planes_foot = planes_of(surface), planes_of(base)
     xy = corners[fan]
-    difference = _height(planes_top[i[which]], xy) - _height(planes_foot[j[which]], xy)
+    difference = height_on(planes_top[i[which]], xy) - height_on(planes_foot[j[which]], xy)
     area = 0.5 * np.abs(
         (xy[:, 1, 0] - xy[:, 0, 0]) * (xy[:, 2, 1] - xy[:, 0, 1])
         - (xy[:, 1, 1] - xy[:, 0, 1]) * (xy[:, 2, 0] - xy[:, 0, 0])
@@ -104,7 +104,7 @@ def over_function(
     return float(up.sum()), float(down.sum()), float(area.sum())
 
 
-def _planes(mesh: Mesh) -> NDArray[np.float64]:
+def planes_of(mesh: Mesh) -> NDArray[np.float64]:
     """(m, 5): corner (x, y, z) and slopes of each triangle, so that heights keep their digits."""
     a, b, c = (mesh.xyz[mesh.triangles[:, k]] for k in range(3))
     u, v = b - a, c - a
@@ -114,6 +114,6 @@ def _planes(mesh: Mesh) -> NDArray[np.float64]:
     return np.column_stack([a, east, north])
 
 
-def _height(planes: NDArray[np.float64], xy: NDArray[np.float64]) -> NDArray[np.float64]:
+def height_on(planes: NDArray[np.float64], xy: NDArray[np.float64]) -> NDArray[np.float64]:
     p = planes[:, None, :]
     return p[..., 2] + p[..., 3] * (xy[..., 0] - p[..., 0]) + p[..., 4] * (xy[..., 1] - p[..., 1])
