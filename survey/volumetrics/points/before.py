@@ -49,7 +49,7 @@ def terms_of(
 
 
 def ground_before(site: SiteLines, base: str, level_m: float | None) -> Ground:
-    """The base of that name; ``auto`` is the smooth trend where points show that ground is curved, else the TIN.
+    """The base of that name; ``auto``: the smooth trend where points show curved ground, else the TIN.
 
     Raises
     ------
