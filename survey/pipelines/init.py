@@ -220,7 +220,9 @@ def run_init(path: Path, *, force: bool = False) -> str:
         ) from None
     except OSError as error:
         raise OutputError(f"cannot be written ({error.strerror})", file=target) from None
-    return f"{told(draft, text)}\n\nWritten: {target}"
+    here = Path.cwd()
+    shown = target.relative_to(here) if target.is_relative_to(here) else target
+    return f"{told(draft, text)}\n\nWritten: {shown}"
 
 
 def job_text(draft: Draft) -> str:
