@@ -41,9 +41,9 @@ class Accumulator:
         n = len(support.cell)
         self.support, self.settings = support, settings
         self.total = np.zeros(n, np.float32)
-        self.since = np.full(n, -1, np.int32)  # date of the first look of the present run
+        self.since = np.full(n, -1, np.int16)  # date of the first look of the present run
         self._doubtful = np.full(n, -1, np.int32)  # last cloud-like candidate of each cell
-        self._doubtful_date = np.full(n, -1, np.int32)
+        self._doubtful_date = np.full(n, -1, np.int16)
 
     def step(self, t: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """(looked, novel) per cell on date ``t``; evidence is brought up to date."""

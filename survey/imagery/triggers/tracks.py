@@ -14,6 +14,7 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.heap import give_back
 from survey.imagery.triggers.evidence import Accumulator
 from survey.imagery.triggers.objects import Neighbours, grown_objects
 from survey.imagery.triggers.product import plain
@@ -131,6 +132,8 @@ class AssessMany(Protocol):
     def many(self, tracks: Sequence[Track], t: int, replay: Replay) -> list[Assessment]: ...
 
 
+LARGE = 1_000_000
+"""Cells from which on room is asked back that was taken to find objects among them."""
 THIN_SHARE = 0.15
 """Of a rim's cells, at most, that have all their neighbours in it."""
 MIXTURES = np.arange(0.2, 0.91, 0.1, dtype=np.float32)
@@ -179,7 +182,7 @@ def _beginnings(
     starts: NDArray[np.int64],
     owner: NDArray[np.int32],
     total: NDArray[np.float32],
-    since: NDArray[np.int32],
+    since: NDArray[np.int16],
     now: int,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
     """Of groups of cells that stand one after the other: whether they belong to nobody, their strongest cell,
@@ -242,6 +245,9 @@ class Replay:
         groups = grown_objects(
             self.accumulator.total, self.neighbours, grow=s.grow, seed=s.seed, least_cells=self.least_cells
         )
+        if len(novel) > LARGE:
+            # Of a whole tile of a satellite this is a tenth of what is held.
+            give_back()
         novel_now = np.nonzero(novel)[0]
         self._look_of[novel_now] = self.support.at[t][novel_now]
         touched: dict[int, list[NDArray[np.intp]]] = {}
