@@ -34,7 +34,11 @@ class Watch(Section):
         "Folder of cloud masks, matched to scenes by date.", default=None, example="masks/", stands=True
     )
     mask_clear: Integers = key(
-        "Values of a mask that mean a clear cell.", default=(1,), example=(1,), stands=True
+        "Values of a mask that mean a clear cell. Left at 1, masks of a known convention (SCL, QA_PIXEL) are "
+        "read by it.",
+        default=(1,),
+        example=(1,),
+        stands=True,
     )
     bands: Texts = key(
         "Names of the bands in their order, if the files do not say: blue, green, red, nir, swir1, swir2.",
