@@ -211,6 +211,21 @@ def test_the_surface_model_under_another_name(honest):
     assert flag.explanations
 
 
+def test_grass_is_green_and_has_no_height():
+    """On a slope with a bench and a green heap that lies at repose; then with trees on it."""
+    y, x = np.mgrid[:300, :300] * 0.5
+    ground = 300 + 0.4 * x + np.where(y > 75, 6.0, 0.0)
+    ground += np.clip(6.0 - 0.7 * np.hypot(x - 40, y - 30), 0, None)
+    green = np.ones(ground.shape, bool)
+    (flag,) = judge_dtm(compare_models(ground, ground.copy(), green, 0.5)).flags
+    assert flag.strength == "moderate"
+    assert "grass" in flag.explanations[0]
+    trees = np.where(np.hypot(x % 50 - 25, y % 50 - 25) < 2.5, 4.0, 0.0)
+    (flag,) = judge_dtm(compare_models(ground + trees, ground + trees, green, 0.5)).flags
+    assert flag.strength == "strong"
+    assert not flag.explanations
+
+
 def test_models_in_the_wrong_order(honest):
     high = honest.after_dtm.copy()
     high[:60] += 3

@@ -128,7 +128,8 @@ def look_at(task: Task) -> TileSeen:
         )
     models = None
     if t is not None:
-        models = compare_models(z, t, None if green is None else green > 0.6)
+        cell_m = plan.surface.grid.cell_m
+        models = compare_models(z, t, None if green is None else green > 0.6, cell_m)
     return TileSeen(
         cover,
         dtm_cover,
