@@ -302,11 +302,14 @@ def _write_faces(svg: Svg, section: SectionDrawing, frame: Frame, words: Words) 
     """``6.0 m, 67°`` beside each face, off the ground's line and off other texts: a thin line leads to
     the face where the text had to move away. Higher faces choose first; a text without room is left out.
     """
-    size, high = 1.9, 2.0
+    size, high, top = 1.9, 2.0, 9.5
     ground = [frame.place(s) for t in section.traces if t.role != "before" for s in t.stretches]
     faint = [frame.place(s) for t in section.traces if t.role == "before" for s in t.stretches]
-    solid, broken = _dense(ground), _dense(faint)
-    top = 9.5
+    # The lease boundary is a line that must be read, too.
+    upright = [
+        np.array([[frame.left + e * frame.across, y] for y in (top, frame.bottom)]) for e in section.edges_m
+    ]
+    solid, broken = _dense([*ground, *upright]), _dense(faint)
     taken: list[_Box] = []
     for face in sorted(section.faces, key=lambda f: -f.height_m):
         middle = np.array([[(face.from_m + face.to_m) / 2, (face.from_height_m + face.to_height_m) / 2]])
