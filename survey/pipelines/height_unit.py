@@ -1,4 +1,4 @@
-"""Whether heights may be feet that nobody declared: one judgement for every command that has two surveys."""
+"""Whether heights may be feet that nobody declared: one judgement for every command that measures."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from survey.remark import Remark
 
 if TYPE_CHECKING:
     from survey.dem.align import Alignment
+    from survey.dem.surface import Surface
+    from survey.forensics.flag import Outcome
     from survey.pipelines.change.pair import Measurement
 
 MOST_FILLS = 3
 """Slopes of the largest fills tell; a hundred small heaps would only be read for nothing."""
+LOOK_CELLS = 256
+"""Side of each of the nine windows from which the middle height of a single survey is taken."""
 
 
 def summit_over(median_m: float, state: str | None, on: date) -> Summit | None:
@@ -47,6 +51,21 @@ def doubts_on_unit(m: Measurement, state: str | None, on: date) -> tuple[Remark,
         median_m=median,
         summit=summit_over(median, state, on),
     )
+    return _said(outcome)
+
+
+def doubts_on_one(surface: Surface, state: str | None, on: date) -> tuple[Remark, ...]:
+    """What the State's summit says against metres, where there is one survey only."""
+    side, grid = LOOK_CELLS, surface.grid
+    rows, cols = (sorted({n * k // 4 for k in (1, 2, 3)}) for n in (grid.height, grid.width))
+    seen = np.concatenate(
+        [surface.read(grid.at(r, r + side, c, c + side)).ravel() for r in rows for c in cols]
+    )
+    median = float(np.nanmedian(seen)) if np.isfinite(seen).any() else math.nan
+    return _said(judge_unit(None, median_m=median, summit=summit_over(median, state, on)))
+
+
+def _said(outcome: Outcome) -> tuple[Remark, ...]:
     return tuple(
         Remark("heights-as-feet", f"The heights may be feet that nobody declared: {flag.message}", "serious")
         for flag in outcome.flags

@@ -13,8 +13,9 @@ from rasterio import Affine
 from shapely.geometry import box, mapping
 
 from survey.blocks import Engine
+from survey.dem.opening import open_surface
 from survey.pipelines.change.compare import compare
-from survey.pipelines.height_unit import summit_over
+from survey.pipelines.height_unit import doubts_on_one, summit_over
 from survey.pipelines.inputs import open_inputs
 from survey.pipelines.job import load_job
 from survey.remark import Remark
@@ -83,6 +84,21 @@ def test_heights_above_the_states_summit_are_doubted_without_any_dump(tmp_path: 
     assert "no ground of Rajasthan is higher than 1,722 m" in found.message
     assert "[grade C]" in found.message
     assert unsaid(found.message) == 0
+
+
+@pytest.mark.parametrize(("scale", "count"), [(1.0, 0), (FEET, 1)])
+def test_one_survey_is_held_against_the_summit_too(tmp_path: Path, scale: float, count: int) -> None:
+    from datetime import date
+
+    path = tmp_path / "one.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=SIDE, height=SIDE, count=1, dtype="float32",
+        crs="EPSG:32643", transform=Affine(CELL, 0, WEST, 0, -CELL, NORTH),
+    ) as out:  # fmt: skip
+        out.write((ground(3) * scale).astype(np.float32), 1)
+    found = doubts_on_one(open_surface(path), "Rajasthan", date(2026, 5, 1))
+    assert len(found) == count
+    assert all("no ground of Rajasthan is higher" in remark.message for remark in found)
 
 
 @pytest.mark.parametrize("state", [None, "Ruritania", "Punjab"])

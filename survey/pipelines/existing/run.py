@@ -12,6 +12,7 @@ from survey.errors import InputRefused
 from survey.pipelines.change.sites import Found
 from survey.pipelines.epochs import open_epochs, open_lease, open_registry, survey_part
 from survey.pipelines.existing.find import ExistingSettings, find_existing
+from survey.pipelines.height_unit import doubts_on_one
 from survey.pipelines.opened import Opened
 from survey.pipelines.record_head import lease_part, record_head
 from survey.pipelines.record_parts import grid_part, notes_of
@@ -56,7 +57,8 @@ class Standing:
 def one_survey(run: Run) -> Standing:
     """Find what stands in the job's only survey; nothing is written."""
     job, inputs, engine, options = run.job, run.inputs, run.engine, run.options
-    epochs, notes = open_epochs(job, inputs)
+    # The ground is read three times: a file that must be decoded as a whole is unpacked first.
+    epochs, notes = open_epochs(job, inputs, unpack=engine.local, threads=engine.threads)
     after = epochs[-1]
     grid = after.surface.grid
     lease = open_lease(job, inputs, grid.crs_wkt)
@@ -74,7 +76,8 @@ def one_survey(run: Run) -> Standing:
     zones = make_zones(lease, grid, others=near.leases if near is not None else ())
     made = find_existing(after, zones, lease, near, engine, ExistingSettings.of_job(job), options.tile)
     run.progress.stage("writing the record")
-    remarks = [*notes, *made.notes, *(r for r in lease.notes if r.severity != "info")]
+    doubts = doubts_on_one(after.surface, job.mine.state, after.survey.date)
+    remarks = [*notes, *doubts, *made.notes, *(r for r in lease.notes if r.severity != "info")]
     record = Record(
         **record_head(run.command, job, inputs, run.started),
         surveys=[survey_part(after, job)],
