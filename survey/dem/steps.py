@@ -56,7 +56,7 @@ def step_of(heights: Iterable[NDArray[np.float32]]) -> float:
         return 0.0
     step = float((above * rungs).sum() / (rungs * rungs).sum())
     if blur > step / 8:
-        # Of heights above a thousand metres float32 keeps steps of its own, and every height is on such a ladder.
+        # Above a thousand metres float32 has steps of its own, and every height is on such a ladder.
         return 0.0
     off = np.abs(found - middle - step * np.round((found - middle) / step))
     on = np.mean(off <= _OFF_RUNG * step + 2 * blur) >= _ON_THE_LADDER
