@@ -24,9 +24,10 @@ from survey.imagery.triggers.sources import SceneSource
 from survey.imagery.triggers.whitened import whiten_into
 from survey.jit import kernel
 
-WATER, WOODY, SEASONAL, BARE, SHORE = range(5)
 LAND = ("water", "woody", "seasonal green", "bare", "shore")
 """Kinds of land by their own history. Noise and seasons differ among them, so each has its own null."""
+KINDS = len(LAND)
+WATER, WOODY, SEASONAL, BARE, SHORE = range(KINDS)
 THIN = 4
 """Every so many cells the slow fields look at one."""
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.imagery.triggers.company import company
+from survey.imagery.triggers.ground import KINDS
 from survey.imagery.triggers.product import WET
 from survey.imagery.triggers.shapes import axes, smallest_box
-from survey.imagery.triggers.spectra import compared, gauged, log_middles, middle_at
+from survey.imagery.triggers.spectra import FIGURES, GAUGED, compared, gauged, log_middles, middle_at
 from survey.imagery.triggers.sums import mean_of, spread_of
 from survey.jit import kernel
 
@@ -24,6 +25,7 @@ Mask = NDArray[np.bool_]
 
 SHAPES = ("low", "high", "box", "log10_p")
 """Of each object: variances along both axes and the smallest rectangle around it, cells²; middle rarity."""
+FORMS = len(SHAPES)
 LEAST_BOXED = 9
 """Of fewer cells no rectangle is sought."""
 
@@ -99,8 +101,8 @@ def measured(
     """
     n, bands = len(starts) - 1, now.shape[1]
     spectra = np.empty((n, 3, bands), np.float32)
-    said, form = np.empty((n, 15), np.float64), np.empty((n, 4), np.float64)
-    kinds, far = np.empty((n, 5), np.int64), np.empty(len(hits), np.float64)
+    said, form = np.empty((n, GAUGED), np.float64), np.empty((n, FORMS), np.float64)
+    kinds, far = np.empty((n, KINDS), np.int64), np.empty(len(hits), np.float64)
     for k in range(n):
         own, days = cells[starts[k] : starts[k + 1]], hits[hit_starts[k] : hit_starts[k + 1]]
         a, m, u, by_hit, gauges, lands = gauged(
@@ -142,7 +144,7 @@ def beside_others(
     nothing is known of the ground around.
     """
     n = len(starts) - 1
-    told, beside = np.empty((n, 23), np.float64), np.empty(n, np.float64)
+    told, beside = np.empty((n, FIGURES), np.float64), np.empty(n, np.float64)
     for k in range(n):
         own = cells[starts[k] : starts[k + 1]]
         a, m, u = spectra[k, 0], spectra[k, 1], spectra[k, 2]
@@ -153,6 +155,7 @@ def beside_others(
 
 SINCE = ("since_brighter", "since_bluer", "since_nir", "since_grey", "since_wet", "since_swir")
 """What ``since_first`` says, in this order."""
+CHANGES = len(SINCE)
 
 
 @kernel
@@ -196,7 +199,7 @@ def since_first(
     shares; nothing has changed after one detection.
     """
     n, bands = len(starts) - 1, now.shape[1]
-    out = np.zeros((n, 6), np.float64)
+    out = np.zeros((n, CHANGES), np.float64)
     blue, red, nir, swir1 = place[0], place[2], place[3], place[4]
     change = np.empty(bands, np.float32)
     for k in range(n):

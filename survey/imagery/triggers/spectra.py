@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.imagery.triggers.common import UNKNOWN
+from survey.imagery.triggers.ground import KINDS
 from survey.imagery.triggers.product import SUSPECT, VEIL, WET
 from survey.imagery.triggers.sums import mean_of, middle_of, size_of, spread_of
 from survey.jit import kernel
@@ -242,6 +243,7 @@ GAUGES = (
     "patchy", "rare", "unlike_worked", "drift", "uneven_in", "patchy_in", "flicker",
 )  # fmt: skip
 """What ``gauged`` says, in this order."""
+GAUGED = len(GAUGES)
 
 
 @kernel
@@ -321,7 +323,7 @@ def gauged(
             last[m] = at[hits[-1], i]
             m += 1
     last = last[:m]
-    out = np.empty(15, np.float64)
+    out = np.empty(GAUGED, np.float64)
     wet, doubtful, veiled = 0, 0, 0
     for i in rows:
         wet += (flags[i] & WET) != 0
@@ -345,7 +347,7 @@ def gauged(
     within = inner_cells(cell, cells, width)
     chosen = within if len(within) >= 5 else cells
     out[12], out[13], out[14] = texture(now, at, novel, chosen, hits[len(hits) - recent :], logs)
-    kinds = np.zeros(5, np.int64)
+    kinds = np.zeros(KINDS, np.int64)
     for i in last:
         kinds[land[i]] += 1
     return (
@@ -365,6 +367,7 @@ COMPARED = (
     "swir2_swir1", "swir2_swir1_more", "swir2_swir1_ground",
 )  # fmt: skip
 """What ``compared`` says, in this order."""
+FIGURES = len(COMPARED)
 
 
 @kernel
@@ -376,7 +379,7 @@ def compared(
     ``now``, ``match``, ``usual``, ``around`` (band,) ln, ``plain`` (band,) reflectance now, ``common`` (word,
     band) ln; ``place`` of the bands blue (or the shortest), green, red, nir, swir1, swir2, −1 where absent.
     """
-    out = np.zeros(23, np.float64)
+    out = np.zeros(FIGURES, np.float64)
     bands = len(now)
     blue, green, red, nir, swir1, swir2 = place
     more, beside, above = now - usual, now - match, now - around
