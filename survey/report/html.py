@@ -21,7 +21,7 @@ from survey.report.draw import charts
 from survey.report.draw.outlines import without_specks
 from survey.report.draw.section import SectionDrawing, draw_section, section_title, sections_of
 from survey.report.folder import RunFolder
-from survey.report.methods import methods
+from survey.report.methods import methods, sections_explained
 from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions
 from survey.report.page import template
@@ -282,6 +282,7 @@ def render_html(run: RunFolder, options: ReportOptions) -> str:
         charts=[(svg.title, Markup(svg.markup(inline=True))) for svg in drawn if svg is not None],
         bars=Markup(bars.markup(inline=True)) if bars else None,
         sections=sections,
+        sections_explained=sections_explained(record, words),
         first_section=_first_section(sections),
         verdict_colour=VERDICT,
         verdict_sign=VERDICT_SIGN,

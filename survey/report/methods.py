@@ -14,9 +14,8 @@ from survey.report.words import Words
 def methods(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, list[str]]]:
     """Paragraphs under their headings; a part that the record does not hold is left out."""
     record = run.record
-    what = [words("method.signs")]
-    what += [words("method.bare", surface=pair.bare_ground.upper()) for pair in record.pairs[:1]]
-    found = [(words("method.what"), what)]
+    what = _what(record, words)
+    found = [(words("method.what"), what)] if what else []
     if record.alignment is not None:
         lines = [capital(line) for line in _alignment(record.alignment, words, numbers)]
         found.append((words("method.align_head"), lines))
@@ -30,6 +29,22 @@ def methods(run: RunFolder, words: Words, numbers: Numbers) -> list[tuple[str, l
     if notes:
         found.append((words("method.notes"), notes))
     return found
+
+
+def sections_explained(record: Record, words: Words) -> str:
+    """What lines and colours of a section mean; colours of change only where two surveys were compared."""
+    change = [words("section.change")] if record.alignment is not None else []
+    return " ".join([*change, words("section.explain")])
+
+
+def _what(record: Record, words: Words) -> list[str]:
+    """What was laid against what: two surveys, one survey and the ground around, an outline and its base."""
+    if record.alignment is not None:
+        surfaces = [words("method.bare", surface=pair.bare_ground.upper()) for pair in record.pairs[:1]]
+        return [words("method.signs"), *surfaces]
+    if record.sites:
+        return [words("method.alone")]
+    return [words("method.assessed")] if record.assessments else []
 
 
 def _alignment(a: AlignmentPart, words: Words, numbers: Numbers) -> list[str]:

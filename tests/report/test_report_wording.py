@@ -9,6 +9,7 @@ import pytest
 from survey.record import Finding
 from survey.report import content
 from survey.report.assessed import assessed, sheet_names
+from survey.report.methods import methods, sections_explained
 from survey.report.numbers import Numbers
 from survey.report.paper.plans import rule_of
 from survey.report.words import Words
@@ -73,3 +74,22 @@ def test_a_minor_minerals_plan_names_the_states_rule():
     assert "MCDR 2017, rules 31" in rule_of(state, "plan.surface_rule", EN)
     union = SimpleNamespace(regime="mcdr")
     assert rule_of(union, "plan.surface_rule", EN) == EN("plan.surface_rule")
+
+
+def test_only_where_two_surveys_were_compared_is_it_said_so(run):
+    two = run.record
+    one = two.model_copy(update={"alignment": None, "error": None, "pairs": []})
+    outline = one.model_copy(update={"sites": [], "assessments": [assessment("a", 1.0)]})
+    filing = one.model_copy(update={"sites": [], "assessments": []})
+
+    def what(record):
+        parts = dict(methods(SimpleNamespace(record=record), EN, Numbers(EN)))
+        return parts.get(EN("method.what"), [])
+
+    assert what(two)[0] == EN("method.signs")
+    assert what(one) == [EN("method.alone")]
+    assert what(outline) == [EN("method.assessed")]
+    assert what(filing) == []
+    # Sections of one survey hold no red and no blue.
+    assert sections_explained(two, EN).startswith(EN("section.change"))
+    assert sections_explained(one, EN) == EN("section.explain")

@@ -14,7 +14,7 @@ from survey.report.draw.plan import PlanLook, draw_plan
 from survey.report.draw.section import draw_section, sections_of
 from survey.report.draw.view import View
 from survey.report.folder import RunFolder
-from survey.report.methods import methods
+from survey.report.methods import methods, sections_explained
 from survey.report.numbers import Numbers
 from survey.report.options import ReportOptions
 from survey.report.paper import furniture
@@ -135,7 +135,7 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
             "dismissed": words("page.dismissed"),
             "dismissed_explain": words("dismissed.explain"),
             "sections": words("page.sections"),
-            "section_explain": words("section.explain"),
+            "section_explain": sections_explained(run.record, words),
             "findings": words("page.findings"),
             "methods": words("page.methods"),
             "g1": words("page.g1"),

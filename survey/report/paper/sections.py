@@ -12,6 +12,7 @@ from survey.report.draw.section import SectionDrawing, draw_section, sections_of
 from survey.report.draw.svg import Svg
 from survey.report.draw.view import View
 from survey.report.folder import RunFolder
+from survey.report.methods import sections_explained
 from survey.report.numbers import Numbers
 from survey.report.options import SCALES, SHEETS_MM, ReportOptions
 from survey.report.paper import furniture
@@ -82,7 +83,7 @@ def sections_pdf(run: RunFolder, options: ReportOptions, plan_scale: int) -> byt
         "words": {
             "sheet": words("plan.sheet"),
             "of": words("plan.of"),
-            "explain": words("section.explain"),
+            "explain": sections_explained(run.record, words),
             "certificate": words("plan.certificate"),
             "certificate_text": words("plan.certificate_text"),
         },
