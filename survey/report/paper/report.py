@@ -11,7 +11,7 @@ from survey.report.colours import VERDICT, VERDICT_SIGN
 from survey.report.draw import charts
 from survey.report.draw.contours import contour_interval_m
 from survey.report.draw.plan import PlanLook, draw_plan
-from survey.report.draw.section import draw_section, sections_of
+from survey.report.draw.section import SectionDrawing, draw_section, sections_of
 from survey.report.draw.view import View
 from survey.report.folder import RunFolder
 from survey.report.methods import methods, sections_explained
@@ -24,6 +24,7 @@ from survey.report.words import Words
 from survey.report.years import last_period, years_table
 
 if TYPE_CHECKING:
+    from survey.record import Record
     from survey.report.pictures import Picture
 
 _MAP_WIDTH, _MAP_HEIGHT = 128.0, 104.0
@@ -32,42 +33,45 @@ _MOST_DISMISSED = 40  # the largest
 _MOST_SITES = 60  # with their cards; all stand in the table
 
 
+_WORDS = {
+    "report": "report.title",
+    "page": "report.page",
+    "of": "plan.of",
+    "legend": "legend.title",
+    "map": "page.map",
+    "zones": "page.zones",
+    "zones_explain": "zones.explain",
+    "years": "page.years",
+    "benches": "page.benches",
+    "assessed": "page.assessed",
+    "assessed_explain": "assessed.explain",
+    "sites": "page.sites",
+    "sites_explain": "sites.explain",
+    "dismissed": "page.dismissed",
+    "dismissed_explain": "dismissed.explain",
+    "sections": "page.sections",
+    "findings": "page.findings",
+    "methods": "page.methods",
+    "g1": "page.g1",
+    "g1_explain": "g1.explain",
+    "sources": "page.sources",
+    "sources_explain": "sources.explain",
+    "settings": "sources.settings",
+    "signatures": "report.signatures",
+}
+"""What ``report.typ`` calls the fixed words on its pages."""
+
+
 def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
     """The whole report."""
     words = Words(options.language)
     numbers = Numbers(words, options.indian_digits)
     record = run.record
     drawings = Drawings()
-    zones = content.zone_table(record, words, numbers)
     sites = content.site_table(record, words, numbers)
-    g1 = content.g1_table(record, words, numbers)
     judged = assessed(record, words, numbers)
-    plots = record.settings.get("alignment_plots") or {}
-    made = [charts.histogram(plots, words), charts.rose(plots, words)]
-    if record.error is not None:
-        made += [charts.noise_by_slope(record.error, words), charts.variogram(record.error, words)]
-    drawn = [drawings.add(f"chart-{k}.svg", svg) for k, svg in enumerate(made)]
     sections = sections_of(run, words, numbers)
-    views: dict[str, Any] = {}
-    for k, section in enumerate(sections):
-        svg = draw_section(
-            section,
-            words,
-            width_mm=_TEXT_WIDTH,
-            exaggeration=content.exaggeration(section.length_m, section.heights()),
-            most_height_mm=52.0 if section.kind == "site" else 60.0,
-            identity=f"s{k}-",
-        )
-        if svg is not None:
-            views[section.name] = drawings.add(f"section-{k}.svg", svg)
-    cards = content.site_cards(record, words, numbers)[:_MOST_SITES]
-    for card in cards:
-        card["section"] = views.get(card["id"])
-        card["chips"] = []
-        for p in run.pictures:
-            if p.name == "chip" and p.site == card["id"]:
-                name = drawings.picture(p.file.replace("/", "-"), (run.path / p.file).read_bytes())
-                card["chips"].append([name, numbers.date(p.date)])
+    views = _section_views(sections, words, drawings)
     data: dict[str, Any] = {
         "title": content.title(record, words),
         "author": str(record.mine.get("lessee") or ""),
@@ -82,71 +86,95 @@ def report_pdf(run: RunFolder, options: ReportOptions) -> bytes:
         "mine": content.mine_lines(record, words),
         "headline": content.headline(run, words, numbers),
         "maps": _maps(run, words, numbers, drawings),
-        "zones": _table(zones),
+        "zones": _table(content.zone_table(record, words, numbers)),
         "bars": drawings.add("bars.svg", charts.zone_bars(record.zones, words, numbers)),
         "years": _table(years_table(record, words, numbers)),
         "years_explain": words("years.explain", period=last_period(record, words, numbers) or ""),
         "benches": _benches(record, words, numbers),
         "assessed": _table(None if judged is None else judged.table),
-        "sites": cards,
+        "sites": _cards(run, words, numbers, drawings, views),
         "site_heads": list(sites.heads) if sites else [],
         "site_rows": _table(sites)["rows"] if sites else [],  # type: ignore[index]
         "dismissed": _dismissed(record, words, numbers),
         "sections": [views[s.name] for s in sections if s.kind != "site" and s.name in views],
         "findings": _findings(record, words, numbers),
         "methods": methods(run, words, numbers),
-        "charts": [
-            {"drawing": chart, "title": svg.title}
-            for chart, svg in zip(drawn, made, strict=True)
-            if chart and svg is not None
-        ],
-        "g1": _table(g1),
+        "charts": _charts(record, words, drawings),
+        "g1": _table(content.g1_table(record, words, numbers)),
         "source_heads": [words(f"sources.{key}") for key in ("role", "survey", "path", "bytes")],
-        "sources": [
-            {
-                "role": words.named("role", s.role),
-                "survey": numbers.date(s.survey) if s.survey else "",
-                "path": s.path,
-                "bytes": numbers.plain(s.bytes, 0),
-                "sha256": s.sha256,
-                "note": ", ".join(part for part in (s.crs, s.height) if part),
-            }
-            for s in record.sources
-        ],
+        "sources": _sources(record, words, numbers),
         "software": words("sources.software")
         + ": "
         + ", ".join(f"{name} {version}" for name, version in record.software.items()),
         "settings": content.settings_table(record),
         "signatures": [words(f"report.sign_{key}") for key in ("surveyor", "engineer", "place", "date")],
-        "words": {
-            "report": words("report.title"),
-            "page": words("report.page"),
-            "of": words("plan.of"),
-            "legend": words("legend.title"),
-            "map": words("page.map"),
-            "zones": words("page.zones"),
-            "zones_explain": words("zones.explain"),
-            "years": words("page.years"),
-            "benches": words("page.benches"),
-            "assessed": words("page.assessed"),
-            "assessed_explain": words("assessed.explain"),
-            "sites": words("page.sites"),
-            "sites_explain": words("sites.explain"),
-            "dismissed": words("page.dismissed"),
-            "dismissed_explain": words("dismissed.explain"),
-            "sections": words("page.sections"),
-            "section_explain": sections_explained(run.record, words),
-            "findings": words("page.findings"),
-            "methods": words("page.methods"),
-            "g1": words("page.g1"),
-            "g1_explain": words("g1.explain"),
-            "sources": words("page.sources"),
-            "sources_explain": words("sources.explain"),
-            "settings": words("sources.settings"),
-            "signatures": words("report.signatures"),
-        },
+        "words": {name: words(key) for name, key in _WORDS.items()}
+        | {"section_explain": sections_explained(record, words)},
     }
     return typeset("report.typ", data, drawings)
+
+
+def _charts(record: Record, words: Words, drawings: Drawings) -> list[dict[str, Any]]:
+    """How the surveys fit, and how sure their difference is."""
+    plots = record.settings.get("alignment_plots") or {}
+    made = [charts.histogram(plots, words), charts.rose(plots, words)]
+    if record.error is not None:
+        made += [charts.noise_by_slope(record.error, words), charts.variogram(record.error, words)]
+    drawn = [drawings.add(f"chart-{k}.svg", svg) for k, svg in enumerate(made)]
+    return [
+        {"drawing": chart, "title": svg.title}
+        for chart, svg in zip(drawn, made, strict=True)
+        if chart and svg is not None
+    ]
+
+
+def _section_views(sections: list[SectionDrawing], words: Words, drawings: Drawings) -> dict[str, Any]:
+    """Each section's drawing under its name; those of sites are lower, to stand beside their figures."""
+    views: dict[str, Any] = {}
+    for k, section in enumerate(sections):
+        svg = draw_section(
+            section,
+            words,
+            width_mm=_TEXT_WIDTH,
+            exaggeration=content.exaggeration(section.length_m, section.heights()),
+            most_height_mm=52.0 if section.kind == "site" else 60.0,
+            identity=f"s{k}-",
+        )
+        if svg is not None:
+            views[section.name] = drawings.add(f"section-{k}.svg", svg)
+    return views
+
+
+def _cards(
+    run: RunFolder, words: Words, numbers: Numbers, drawings: Drawings, views: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The sites with their sections and their pictures, as many as a report on paper holds."""
+    cards = content.site_cards(run.record, words, numbers)[:_MOST_SITES]
+    for card in cards:
+        card["section"] = views.get(card["id"])
+        card["chips"] = [
+            [
+                drawings.picture(p.file.replace("/", "-"), (run.path / p.file).read_bytes()),
+                numbers.date(p.date),
+            ]
+            for p in run.pictures
+            if p.name == "chip" and p.site == card["id"]
+        ]
+    return cards
+
+
+def _sources(record: Record, words: Words, numbers: Numbers) -> list[dict[str, str]]:
+    return [
+        {
+            "role": words.named("role", s.role),
+            "survey": numbers.date(s.survey) if s.survey else "",
+            "path": s.path,
+            "bytes": numbers.plain(s.bytes, 0),
+            "sha256": s.sha256,
+            "note": ", ".join(part for part in (s.crs, s.height) if part),
+        }
+        for s in record.sources
+    ]
 
 
 def _table(table: content.Table | None) -> dict[str, Any] | None:
@@ -160,7 +188,7 @@ def _table(table: content.Table | None) -> dict[str, Any] | None:
     return {"heads": list(table.heads), "rows": rows}
 
 
-def _benches(record: Any, words: Words, numbers: Numbers) -> dict[str, Any] | None:
+def _benches(record: Record, words: Words, numbers: Numbers) -> dict[str, Any] | None:
     if not record.benches:
         return None
     rows = [
@@ -176,7 +204,7 @@ def _benches(record: Any, words: Words, numbers: Numbers) -> dict[str, Any] | No
     return {"heads": heads, "rows": rows}
 
 
-def _dismissed(record: Any, words: Words, numbers: Numbers) -> dict[str, Any] | None:
+def _dismissed(record: Record, words: Words, numbers: Numbers) -> dict[str, Any] | None:
     if not record.dismissed:
         return None
     heads = [
@@ -207,7 +235,7 @@ def _dismissed(record: Any, words: Words, numbers: Numbers) -> dict[str, Any] | 
     return {"heads": heads, "rows": rows, "more": words("dismissed.more", n=left) if left else ""}
 
 
-def _findings(record: Any, words: Words, numbers: Numbers) -> list[dict[str, str]]:
+def _findings(record: Record, words: Words, numbers: Numbers) -> list[dict[str, str]]:
     rows = []
     for f in content.finding_table(record, words, numbers):
         measured = [f"{words(f'findings.{key}')}: {f[key]}" for key in ("observed", "limit") if f[key]]
