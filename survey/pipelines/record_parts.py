@@ -15,6 +15,7 @@ from survey.dem.contrast import mean_error
 from survey.grid import Grid
 from survey.pipelines.change.pair import Measurement
 from survey.pipelines.layers import BUFFER, FIXED, LEASE
+from survey.pipelines.map_scale import map_scale
 from survey.pipelines.nodes import nodes_grid, zone_nodes
 from survey.quantity import Z95, Measured
 from survey.record import AlignmentPart, BenchVolumes, ErrorPart, Lag, Note, SlopeNoise, Term, ZoneVolumes
@@ -87,7 +88,7 @@ def quantile95(dof: float) -> float:
 
 
 def grid_part(grid: Grid) -> dict[str, Any]:
-    """The cells that everything was measured on."""
+    """The cells that everything was measured on; ``areal_scale``: their m² per m² of the ellipsoid."""
     return {
         "crs": grid.crs.to_string() if grid.crs.to_epsg() is None else f"EPSG:{grid.crs.to_epsg()}",
         "west_m": grid.left,
@@ -96,6 +97,7 @@ def grid_part(grid: Grid) -> dict[str, Any]:
         "cell_north_m": grid.cell_north,
         "rows": grid.height,
         "cols": grid.width,
+        "areal_scale": map_scale(grid),
     }
 
 

@@ -65,6 +65,7 @@ def record_of(
     sites: Sequence[Site],
 ) -> Record:
     """The whole record: surveys, alignment, outlines as sites and as assessments, and what was noted."""
+    from survey.pipelines.map_scale import map_remarks
     from survey.pipelines.record_parts import alignment_part, error_part, grid_part, notes_of
 
     grid, m = surveyed.grid, surveyed.pair
@@ -79,6 +80,6 @@ def record_of(
         error=None if m is None else error_part(m),
         sites=[site_of(a, by_id.get(a.id)) for a, _ in assessed],
         assessments=[a.model_dump() for a, _ in assessed],
-        notes=notes_of([*surveyed.notes, *(() if m is None else m.notes)]),
+        notes=notes_of([*surveyed.notes, *(() if m is None else m.notes), *map_remarks(grid)]),
         settings={"options": run.options.public()},
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from survey.pipelines.change.pair import Measurement
 from survey.pipelines.epochs import survey_part
+from survey.pipelines.map_scale import map_remarks
 from survey.pipelines.record_head import lease_part, record_head
 from survey.pipelines.record_parts import alignment_part, bench_volumes, error_part, grid_part, notes_of
 from survey.record import PairPart, Record
@@ -39,7 +40,7 @@ def comparison_record(run: Run, c: Comparison) -> Record:
         checkpoints=[r.public() for r in c.checkpoints],
         sites=[site for site, _ in c.found.sites],
         dismissed=[d for d, _ in last.found.dismissed],
-        notes=notes_of([*c.notes, *m.notes]),
+        notes=notes_of([*c.notes, *m.notes, *map_remarks(m.job)]),
         settings={"detection": m.settings, "alignment_plots": _plots(m), "options": run.options.public()}
         | ({"existing": c.undated.settings} if c.undated.settings else {}),
     )

@@ -13,6 +13,7 @@ from survey.pipelines.change.sites import Found
 from survey.pipelines.epochs import open_epochs, open_lease, open_registry, survey_part
 from survey.pipelines.existing.find import ExistingSettings, find_existing
 from survey.pipelines.height_unit import doubts_on_one
+from survey.pipelines.map_scale import map_remarks
 from survey.pipelines.opened import Opened
 from survey.pipelines.record_head import lease_part, record_head
 from survey.pipelines.record_parts import grid_part, notes_of
@@ -85,7 +86,7 @@ def one_survey(run: Run) -> Standing:
         lease=lease_part(lease),
         sites=[s for s, _ in made.found.sites],
         dismissed=[d for d, _ in made.found.dismissed],
-        notes=notes_of(remarks),
+        notes=notes_of([*remarks, *map_remarks(grid)]),
         settings={"existing": made.settings, "options": options.public()},
     )
     return Standing(record, after, lease, zones, made.found)
