@@ -155,6 +155,11 @@ off = "true"
     assert message.startswith("job.toml: 13 things are wrong in the job file:")
 
 
+def test_letters_that_changed_places_name_the_key_that_has_them(tmp_path: Path) -> None:
+    text = '[[survey]]\ndate = 2025-04-20\ndme = "dsm.tif"\nheight = "EGM2008"\n'
+    assert 'survey[1].dme is not a known key; the nearest is "dem"' in refused(text, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

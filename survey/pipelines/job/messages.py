@@ -108,7 +108,9 @@ def _nearest(loc: tuple[int | str, ...]) -> str:
     if model is None:
         return ""
     name, known = str(loc[-1]), keys_of(model)
-    close = get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
+    close = get_close_matches(name.casefold(), known, n=3, cutoff=0.6)
+    # Two letters that changed places make another word less often than a wrong one does: "dme" is "dem".
+    close.sort(key=lambda key: sorted(key) != sorted(name.casefold()))
     if close:
         return f'; the nearest is "{close[0]}"'
     homes = [
