@@ -13,7 +13,7 @@ import json
 import pickle
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,9 @@ class _Anything(Model):
     def __init__(self) -> None:
         pass
 
-    def probabilities(self, features: dict[str, float]) -> dict[str, float]:
-        return {c: float(c == "excavation") for c in CLASSES}
+    def shares(self, features: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        objects = len(next(iter(features.values())))
+        return np.tile(np.array([float(c == "excavation") for c in CLASSES]), (objects, 1))
 
 
 def rows_of(watch: Watch, settings: TriggerSettings) -> list[dict[str, Any]]:

@@ -430,3 +430,34 @@ def test_a_step_that_fails_leaves_nothing_behind(tmp_path):
         with pytest.raises(ZeroDivisionError):
             half(store)
         assert store.get("half") is None
+
+
+def test_outlines_in_degrees_are_the_same_alone_and_together():
+    """A square of 30 m on the equator and the meridian of a zone is 30 / 0.9996 m of the ellipsoid wide."""
+    import math
+
+    import shapely
+
+    from survey.pipelines.triggers import files
+
+    utm = "EPSG:32643"
+    squares = [shapely.box(e, 0.0, e + 30.0, 30.0) for e in (500_000.0, 500_300.0, 512_000.0)]
+    ring = shapely.Polygon([(0, 0), (90, 0), (90, 90), (0, 90)], [[(30, 30), (60, 30), (60, 60), (30, 60)]])
+    shapes = [*squares, shapely.affinity.translate(ring, 500_600.0, 1000.0), shapely.Polygon()]
+    files.forget()
+    files.settle(shapes, utm)
+    together = [(files.lon_lat(s, utm).wkb, files.whereabouts(s, utm)) for s in shapes]
+    files.forget()
+    alone = [(files.lon_lat(s, utm).wkb, files.whereabouts(s, utm)) for s in shapes]
+    assert together == alone
+    assert alone[-1][1] == {"lon": None, "lat": None, "geometry": None}
+    west, south, east, _ = shapely.from_wkb(alone[0][0]).bounds
+    assert (west, south) == (75.0, 0.0)
+    # A degree of longitude on the equator is π/180 of the larger half axis; seven decimals are a centimetre.
+    metres = math.radians(east - west) * 6378137.0
+    assert metres == pytest.approx(30.0 / 0.9996, abs=0.02)
+    for shape, (_, where) in zip(shapes[:-1], alone[:-1], strict=True):
+        outline = files.lon_lat(shape, utm)
+        assert shapely.geometry.shape(where["geometry"]).equals(outline)
+        assert outline.contains(shapely.Point(where["lon"], where["lat"]))
+    files.forget()

@@ -18,32 +18,30 @@ def standing_out(
     suspect: Mask,
     row0: int,
     col0: int,
-    kinds: NDArray[np.int8],
-    far: F32,
+    far: float,
     top: int,
     left: int,
     height: int,
     width: int,
 ) -> tuple[Mask, NDArray[np.intp], NDArray[np.intp], Mask]:
-    """What was observed with enough history (row, col), the cells that are as far as ``far`` (kind of land,)
-    asks for, in reading order, and which of those are suspect.
+    """What was observed with enough history (row, col), the cells that are at least ``far``, in reading
+    order, and which of those are suspect.
 
-    ``distance`` and ``kinds`` are of a part of a piece that begins at (row0, col0) of it; ``observed`` and
-    ``suspect`` are of the piece. Of the part only the window from (top, left) on is looked at.
+    ``distance`` is of a part of a piece that begins at (row0, col0) of it; ``observed`` and ``suspect`` are
+    of the piece. Of the part only the window from (top, left) on is looked at.
     """
     seen = np.empty((height, width), np.bool_)
-    nearest = far.min()
     chosen = np.zeros((height, width), np.bool_)
     count = 0
     for i in range(height):
-        away, land = distance[top + i, left:], kinds[top + i, left:]
+        away = distance[top + i, left:]
         open_row = observed[row0 + top + i, col0 + left :]
         doubt_row = suspect[row0 + top + i, col0 + left :]
         for j in range(width):
             seen[i, j] = open_row[j] & (away[j] == away[j])
         for j in range(width):
             # What is not known is not far either.
-            if away[j] >= nearest and away[j] >= far[land[j]] and (open_row[j] or doubt_row[j]):
+            if away[j] >= far and (open_row[j] or doubt_row[j]):
                 chosen[i, j] = True
                 count += 1
     rows, cols = np.empty(count, np.intp), np.empty(count, np.intp)

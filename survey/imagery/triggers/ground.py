@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,8 +164,10 @@ class Land:
     def kind(self) -> NDArray[np.int8]:
         return kinds_of(self.green_low, self.green_high, self.wet_share)
 
-    def cut(self, part: tuple[slice, slice]) -> Land:
-        return Land(self.green_low[part], self.green_high[part], self.wet_share[part], self.looks[part])
+    def at(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Land:
+        """The same of single cells, each (1, cell)."""
+        here = rows[None], cols[None]
+        return Land(self.green_low[here], self.green_high[here], self.wet_share[here], self.looks[here])
 
 
 @dataclass(frozen=True)
@@ -190,12 +193,22 @@ class Past:
         return out
 
     def land(self, part: tuple[slice, slice] | None = None) -> Land:
-        cut = (slice(None), slice(None)) if part is None else part
-        stack = np.stack([one.counts[:, cut[0], cut[1]] for one in self.looks])
-        ok = np.stack([one.clear.observed[cut] for one in self.looks])
-        tables = np.stack([reflectance_tables(line) for line in self.lines])
+        return self._lying((slice(None), slice(None)) if part is None else part)
+
+    def land_at(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Land:
+        """The same of single cells of the piece, each (1, cell)."""
+        return self._lying((rows[None], cols[None]))
+
+    def _lying(self, where: tuple[Any, Any]) -> Land:
         bands = self.bands
-        swir1 = bands.index("swir1") if bands.has("swir1") else -1
-        return Land(
-            *lie_of_land(stack, ok, tables, bands.index("red"), bands.index("nir"), _short(bands), swir1)
-        )
+        asked = [bands.index("red"), bands.index("nir"), _short(bands)]
+        swir1 = len(asked) if bands.has("swir1") else -1
+        if swir1 > 0:
+            asked.append(bands.index("swir1"))
+        ok = np.stack([one.clear.observed[where] for one in self.looks])
+        stack = np.empty((len(ok), len(asked), *ok.shape[1:]), np.uint16)
+        for of_scene, one in zip(stack, self.looks, strict=True):
+            for room, band in zip(of_scene, asked, strict=True):
+                room[:] = one.counts[band][where]
+        tables = np.stack([reflectance_tables(line)[asked] for line in self.lines])
+        return Land(*lie_of_land(stack, ok, tables, 0, 1, 2, swir1))

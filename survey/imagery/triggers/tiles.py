@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,8 @@ from survey.imagery.triggers.sources import SceneSource
 HALO = 128
 """Cells that a tile borrows from its neighbours: two blocks of the slow field, and before them two blocks
 of haze and the surroundings of a cloud. With it a tile gives exactly what the whole area would."""
+FEW_SCENES = 8
+"""For more at once it is cheaper to ask all cells how they lay."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,14 @@ def judge_tile(task: TileTask) -> list[Product]:
         slice(c0 - left, min(c0 + task.piece.width + 1, wide.width)),
     )
     inner = (slice(top, top + task.piece.height), slice(left, left + task.piece.width))
-    lying = past.land(part)
+    # Only cells that stand out are asked how they lay: one in twenty, in each scene.
+    whole = past.land(part) if len(task.scenes) > FEW_SCENES else None
+
+    def lying(rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Land:
+        if whole is not None:
+            return whole.at(rows, cols)
+        return past.land_at(part[0].start + rows, part[1].start + cols)
+
     matrix = task.scenes[0][2]
     base, thin = past.base(matrix, part), past.base(matrix, thin=THIN)
     out = []
@@ -142,7 +152,7 @@ def make_product(
     one: Look,
     new: Novelty,
     past: Past,
-    lying: Land,
+    lying: Callable[[NDArray[np.intp], NDArray[np.intp]], Land],
     fit: SceneFit,
     matrix: NDArray[np.float32],
     baseline: BaselineFit,
@@ -152,20 +162,25 @@ def make_product(
     far: NDArray[np.float64],
     settings: TriggerSettings,
 ) -> Product:
-    """Keep what is rare and not leafy."""
-    kinds = lying.kind
+    """Keep what is rare and not leafy. ``lying``: how single cells of the part lay."""
     top, left, height, width = inner[0].start, inner[1].start, piece.height, piece.width
     observed, rows, cols, suspect = standing_out(
         new.distance, one.clear.observed, one.clear.suspect, part[0].start, part[1].start,
-        kinds, far.astype(np.float32), top, left, height, width,
+        far.min().astype(np.float32), top, left, height, width,
     )  # fmt: skip
+    land = lying(rows, cols)
+    kinds = land.kind[0]
+    rare = new.distance[rows, cols] >= far.astype(np.float32)[kinds]
+    rows, cols, suspect = rows[rare], cols[rare], suspect[rare]
     now, match, leafless, flags = material(new, matrix, baseline.bands, rows, cols, settings)
     flags[suspect] |= SUSPECT
     rows, cols = rows[leafless], cols[leafless]
     now, match, flags = now[leafless], match[leafless], flags[leafless]
+    kept = np.nonzero(rare)[0][leafless]
+    kinds = kinds[kept]
     distance = new.distance[rows, cols]
-    rarity = log10_rarity(distance, kinds[rows, cols], fit, baseline)
-    green = np.stack([lying.green_low[rows, cols], lying.green_high[rows, cols]], 1)
+    rarity = log10_rarity(distance, kinds, fit, baseline)
+    green = np.stack([land.green_low[0, kept], land.green_high[0, kept]], 1)
     at_rows, at_cols = rows - top, cols - left
     return Product(
         piece.row0,
@@ -175,10 +190,10 @@ def make_product(
         np.rint(rarity * 1000).astype(np.int16),
         np.clip(np.rint(distance * 100), 0, 65535).astype(np.uint16),
         flags,
-        kinds[rows, cols].astype(np.uint8),
+        kinds.astype(np.uint8),
         counts(now),
         counts(match),
         np.ascontiguousarray(past.usual[:, part[0].start + rows, part[1].start + cols].T),
         np.clip(np.rint(np.nan_to_num(green) * 100), -100, 100).astype(np.int8),
-        np.clip(np.rint(lying.wet_share[rows, cols] * 100), 0, 100).astype(np.uint8),
+        np.clip(np.rint(land.wet_share[0, kept] * 100), 0, 100).astype(np.uint8),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
 from xml.sax.saxutils import escape
@@ -42,45 +42,69 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def lon_lat(shape: Geometry, crs_wkt: str) -> Geometry:
-    """The shape in degrees on WGS 84, seven decimals (a centimetre)."""
-    return _lon_lat(shape, crs_wkt)
+@dataclass(frozen=True)
+class _InDegrees:
+    """A shape on WGS 84, seven decimals (a centimetre)."""
+
+    of: Geometry
+    outline: Geometry
+    mapped: dict[str, Any]  # as GeoJSON; two files hold it, so it is not to be changed
+    centre: tuple[float, float] | None  # a point inside; of nothing there is none
 
 
-@lru_cache(maxsize=32768)
-def _lon_lat(shape: Geometry, crs_wkt: str) -> Geometry:
-    """Each outline stands in three files: it is moved once."""
+_kept: dict[tuple[int, str], _InDegrees] = {}
+"""By the identity of the shape, which is kept with it."""
+
+
+def settle(shapes: Sequence[Geometry], crs_wkt: str) -> None:
+    """Move shapes into degrees, all at once: each stands in several files, and a call costs more than what is
+    done in it for one."""
     import shapely
 
     from survey.boundary.crs import LON_LAT, move_points
 
-    xy = shapely.get_coordinates(shape)
-    moved = move_points(xy, crs_wkt, LON_LAT)
-    return shapely.set_coordinates(shapely.from_wkb(shapely.to_wkb(shape)), np.round(moved, 7))
+    new = list({id(s): s for s in shapes if (id(s), crs_wkt) not in _kept}.values())
+    own = np.empty(len(new), object)
+    own[:] = new
+    copies = shapely.from_wkb(shapely.to_wkb(own))
+    moved = move_points(shapely.get_coordinates(own), crs_wkt, LON_LAT)
+    outlines = shapely.set_coordinates(copies, np.round(moved, 7))
+    empty = shapely.is_empty(own)
+    points = shapely.get_coordinates(shapely.point_on_surface(own[~empty]))
+    inside = iter(move_points(points, crs_wkt, LON_LAT).tolist())
+    for shape, outline, text, nothing in zip(
+        new, outlines, shapely.to_geojson(outlines), empty.tolist(), strict=True
+    ):
+        centre = None
+        if not nothing:
+            lon, lat = next(inside)
+            centre = round(lon, 7), round(lat, 7)
+        _kept[id(shape), crs_wkt] = _InDegrees(shape, outline, json.loads(text), centre)
 
 
-@lru_cache(maxsize=32768)
+def _in_degrees(shape: Geometry, crs_wkt: str) -> _InDegrees:
+    found = _kept.get((id(shape), crs_wkt))
+    if found is None:
+        settle([shape], crs_wkt)
+        found = _kept[id(shape), crs_wkt]
+    return found
+
+
+def lon_lat(shape: Geometry, crs_wkt: str) -> Geometry:
+    """The shape in degrees on WGS 84, seven decimals (a centimetre)."""
+    return _in_degrees(shape, crs_wkt).outline
+
+
 def centre(shape: Geometry, crs_wkt: str) -> tuple[float, float]:
-    from survey.boundary.crs import LON_LAT, move_points
-
-    point = shape.representative_point()
-    lon, lat = move_points(np.array([[point.x, point.y]]), crs_wkt, LON_LAT)[0]
-    return round(float(lon), 7), round(float(lat), 7)
-
-
-@lru_cache(maxsize=32768)
-def _mapped(shape: Geometry, crs_wkt: str) -> dict[str, Any]:
-    """As GeoJSON, in degrees. Two files hold it: it is not to be changed."""
-    from shapely.geometry import mapping
-
-    out: dict[str, Any] = mapping(lon_lat(shape, crs_wkt))
-    return out
+    """(longitude, latitude) of a point inside a shape that is not empty."""
+    found = _in_degrees(shape, crs_wkt).centre
+    assert found is not None
+    return found
 
 
 def forget() -> None:
     """Let the outlines go that were kept for the next file."""
-    for kept in (_lon_lat, centre, _mapped):
-        kept.cache_clear()
+    _kept.clear()
 
 
 def feature(alert: Drawn, crs_wkt: str) -> dict[str, Any]:
@@ -88,7 +112,7 @@ def feature(alert: Drawn, crs_wkt: str) -> dict[str, Any]:
         "type": "Feature",
         "id": alert.id,
         "properties": alert.properties,
-        "geometry": _mapped(alert.shape, crs_wkt),
+        "geometry": _in_degrees(alert.shape, crs_wkt).mapped,
     }
 
 
@@ -97,7 +121,7 @@ def whereabouts(shape: Geometry, crs_wkt: str) -> dict[str, Any]:
     if shape.is_empty:
         return {"lon": None, "lat": None, "geometry": None}
     lon, lat = centre(shape, crs_wkt)
-    return {"lon": lon, "lat": lat, "geometry": _mapped(shape, crs_wkt)}
+    return {"lon": lon, "lat": lat, "geometry": _in_degrees(shape, crs_wkt).mapped}
 
 
 def places_geojson(places: Places, grid: Grid) -> str:
@@ -204,7 +228,7 @@ def kml(alerts: Sequence[Drawn], crs_wkt: str, title: str) -> str:
                 ]
                 lines.append("<Polygon>")
                 for tag, ring in rings:
-                    path = " ".join(f"{x:.7f},{y:.7f}" for x, y in shapely.get_coordinates(ring))
+                    path = " ".join(f"{x:.7f},{y:.7f}" for x, y in shapely.get_coordinates(ring).tolist())
                     lines.append(f"<{tag}><LinearRing><coordinates>{path}</coordinates></LinearRing></{tag}>")
                 lines.append("</Polygon>")
             lines.append("</MultiGeometry></Placemark>")

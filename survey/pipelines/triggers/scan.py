@@ -253,7 +253,8 @@ def _look(
     # What the fits looked at would be of use once more.
     if not room_beside(wide, SAMPLED, scenes, len(bands)):
         SLABS.clear()
-    batch = max(8, 4 * engine.width)
+    # After each batch all wait for its last tile, and what is not in the store yet is lost with a killed run.
+    batch = max(24, 4 * engine.width)
     for panel in panels(tiles_of(grid, tile or TILE), wide):
         tasks = []
         for piece in panel:
