@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from survey.dem.steps import step_of
 from survey.forensics.flag import Box, Flag, Outcome
 from survey.forensics.noise import GAIN, MAD, fine_texture, last_digit
+from survey.jit import kernel
 
 TEST = "real.clone"
 RUN = 12
@@ -27,6 +28,8 @@ RUN = 12
 _LEAST_MOVE = 12
 _LEAST_MATCHES = 8
 _MOST_REPEATS = 4
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(29)
 
 Floats = NDArray[np.float64]
 
@@ -61,31 +64,47 @@ def run_keys(z: NDArray[np.floating], step: float, *, row0: int = 0, col0: int =
     empty = Keys(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.int64))
     if heights.shape[1] < RUN + 2:
         return empty
-    bend = heights[:, :-2] - 2 * heights[:, 1:-1] + heights[:, 2:]
-    known = np.isfinite(bend)
-    # Hashing wraps around by design.
-    level = np.round(np.where(known, bend, 0.0) / step).astype(np.int64)
-    n = level.shape[1] - RUN + 1
-    key = np.zeros((level.shape[0], n), np.uint64)
-    good = np.ones((level.shape[0], n), bool)
-    low = np.full((level.shape[0], n), np.iinfo(np.int64).max)
-    high = np.full((level.shape[0], n), np.iinfo(np.int64).min)
-    changes = np.zeros((level.shape[0], n), np.int64)
-    multiplier = np.uint64(0x9E3779B97F4A7C15)
-    for k in range(RUN):
-        part = level[:, k : k + n]
-        key = (key ^ part.astype(np.uint64)) * multiplier
-        key ^= key >> np.uint64(29)
-        good &= known[:, k : k + n]
-        low, high = np.minimum(low, part), np.maximum(high, part)
-        if k:
-            changes += part != level[:, k - 1 : k - 1 + n]
-    # A run of equal or nearly equal steps says nothing: planes and ramps are alike everywhere.
-    good &= (high - low >= 4) & (changes >= RUN // 2)
-    if thin > 1:
-        good &= (key % np.uint64(thin)) == 0
-    rows, cols = np.nonzero(good)
-    return Keys(key[rows, cols], rows.astype(np.int64) + row0, cols.astype(np.int64) + col0)
+    return Keys(*_runs(heights, step, row0, col0, np.uint64(thin)))
+
+
+@kernel
+def _runs(z, step, row0, col0, thin):  # type: ignore[no-untyped-def]
+    """Hash, row and column of each run that was measured whole and says something, in reading order."""
+    rows, cols = z.shape
+    bends = cols - 2
+    key = np.empty(rows * (bends - RUN + 1), np.uint64)
+    row = np.empty(key.size, np.int64)
+    col = np.empty(key.size, np.int64)
+    level = np.empty(bends, np.int64)
+    found = 0
+    for i in range(rows):
+        whole = 0  # second differences known in a row, up to here
+        for j in range(bends):
+            bend = z[i, j] - 2 * z[i, j + 1] + z[i, j + 2]
+            whole = whole + 1 if np.isfinite(bend) else 0
+            level[j] = np.int64(np.rint(bend / step)) if whole else 0
+            if whole < RUN:
+                continue
+            first = j - RUN + 1
+            low = high = level[first]
+            changes = 0
+            for k in range(first + 1, j + 1):
+                low = min(low, level[k])
+                high = max(high, level[k])
+                changes += level[k] != level[k - 1]
+            # A run of equal or nearly equal steps says nothing: planes and ramps are alike everywhere.
+            if high - low < 4 or changes < RUN // 2:
+                continue
+            # Hashing wraps around by design.
+            mixed = np.uint64(0)
+            for k in range(first, j + 1):
+                mixed = (mixed ^ np.uint64(level[k])) * _MULTIPLIER
+                mixed ^= mixed >> _SHIFT
+            if mixed % thin != 0:
+                continue
+            key[found], row[found], col[found] = mixed, i + row0, first + col0
+            found += 1
+    return key[:found].copy(), row[:found].copy(), col[:found].copy()
 
 
 @dataclass(frozen=True)

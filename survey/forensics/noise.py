@@ -16,6 +16,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.forensics.medians import row_medians
+
 GAIN = 6.0
 """Root of the sum of the squared weights of the mask."""
 
@@ -53,7 +55,7 @@ def block_sigma(texture: Floats, size: int, least: float = 0.5) -> Floats:
     out = np.full(cut.shape[:2], np.nan)
     enough = known >= least * size * size
     if enough.any():
-        out[enough] = MAD * np.nanmedian(cut[enough], axis=-1) / GAIN
+        out[enough] = MAD * row_medians(cut[enough]) / GAIN
     return out
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.forensics.medians import row_medians
 from survey.forensics.noise import GAIN, MAD, blocks, fine_texture, last_digit
 
 WINDOW = 32
@@ -88,7 +89,7 @@ def _median(cut: Floats) -> Floats:
     out = np.full(cut.shape[:2], np.nan)
     enough = np.isfinite(cut).sum(axis=-1) >= cut.shape[-1] / 2
     if enough.any():
-        out[enough] = np.nanmedian(cut[enough], axis=-1)
+        out[enough] = row_medians(cut[enough])
     return out
 
 
@@ -109,7 +110,7 @@ def _moments(la: Floats, ld: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     x, y = ca[enough], cd[enough]
     keep = np.isfinite(y)
     for values in (x, y):
-        limit = 4 * MAD * np.nanmedian(np.abs(values), axis=-1, keepdims=True)
+        limit = 4 * MAD * row_medians(np.abs(values))[:, None]
         keep &= np.abs(values) <= np.where(limit > 0, limit, np.inf)
     n = np.maximum(keep.sum(axis=-1), 1)
     x, y = np.where(keep, x, 0.0), np.where(keep, y, 0.0)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.forensics.flag import Flag, Outcome, boxes_of
+from survey.forensics.medians import row_medians
 from survey.forensics.noise import blocks, fine_texture
 
 RESENT = "real.resent_ortho"
@@ -108,7 +109,7 @@ def picture_squares(
         cut = blocks(second - first, SQUARE)
         some = np.isfinite(cut).sum(axis=-1) >= SQUARE * SQUARE / 2
         if some.any():
-            middle[some] = np.nanmedian(cut[some], axis=-1)
+            middle[some] = row_medians(cut[some])
     level, square = mean(b), mean(b * b)
     return PictureSquares(
         likeness=likeness,
