@@ -260,6 +260,8 @@ class PairPart(Part):
 
 
 class Clock(Part):
+    """When a run began and ended, and the seconds of each stage. Equal runs differ in nothing else."""
+
     started: datetime
     finished: datetime
     seconds: float

@@ -26,12 +26,15 @@ class Progress(Protocol):
     def say(self, message: str) -> None:
         """Something worth a line in a log."""
 
+    def took(self) -> dict[str, float]:
+        """Seconds of each stage until now, that which runs included."""
+
 
 class NullProgress:
     """Tells nothing, and keeps how long each stage took. The other kinds build on it."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
         self._name: str | None = None
         self._since = 0.0
         self._lock = threading.RLock()
@@ -50,6 +53,11 @@ class NullProgress:
         with self._lock:
             self._line(message)
 
+    def took(self) -> dict[str, float]:
+        with self._lock:
+            self._settle()
+            return dict(self._seconds)
+
     def close(self) -> None:
         with self._lock:
             self._settle()
@@ -66,8 +74,9 @@ class NullProgress:
 
     def _settle(self) -> None:
         if self._name is not None:
-            took = time.monotonic() - self._since
-            self.seconds[self._name] = self.seconds.get(self._name, 0.0) + took
+            now = time.monotonic()
+            self._seconds[self._name] = self._seconds.get(self._name, 0.0) + now - self._since
+            self._since = now
 
     def _begin(self, name: str, total: float | None) -> None:
         pass

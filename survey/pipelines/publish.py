@@ -93,7 +93,7 @@ def finish(folder: RunFolder, record: Record, job: Job, options: Options, progre
     if formats:
         progress.stage("drawing reports")
         write_all(folder.path("results.gpkg~").parent, record, report_options(job, formats))
-    return write_record(folder, record)
+    return write_record(folder, record, progress.took())
 
 
 def report_options(job: Job, formats: tuple[str, ...] | None = None) -> ReportOptions:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -44,15 +44,19 @@ def settled(folder: RunFolder, record: Record) -> Record:
     return from_plain(canonical(record.model_copy(update={"settings": settings})))
 
 
-def write_record(folder: RunFolder, record: Record) -> Record:
-    """Write ``record.json`` as the last file, with the hashes of all others; the record as written."""
+def write_record(folder: RunFolder, record: Record, took: Mapping[str, float] | None = None) -> Record:
+    """Write ``record.json`` as the last file, with the hashes of all others; the record as written.
+
+    ``took``: seconds of each stage of the run, for its clock.
+    """
     from survey.record import canonical, indented
 
     whole = settled(folder, record)
+    clock = ended(record.clock, datetime.now(UTC), took or {})
     whole = whole.model_copy(
         update={
             "outputs": folder.outputs(),
-            "clock": sound_clock(record.clock, time.monotonic() - folder.began),
+            "clock": sound_clock(clock, time.monotonic() - folder.began),
         }
     )
     said = canonical(whole)
@@ -71,6 +75,13 @@ def seal_of(raw: Mapping[str, Any]) -> str:
     settings = {name: value for name, value in raw.get("settings", {}).items() if name != "seal"}
     said = {name: value for name, value in raw.items() if name != "clock"} | {"settings": settings}
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def ended(clock: Clock, now: datetime, took: Mapping[str, float]) -> Clock:
+    """The clock of a run that ends now: drawing took its time too."""
+    stages = {name: round(seconds, 3) for name, seconds in took.items()}
+    seconds = (now - clock.started).total_seconds()
+    return clock.model_copy(update={"finished": now, "seconds": seconds, "stages": stages})
 
 
 def sound_clock(clock: Clock, seconds: float) -> Clock:

@@ -101,7 +101,7 @@ def test_a_log_on_a_full_disk_does_not_end_a_run(mine, tmp_path):
         log = LogProgress(full)
         excavate(mine, tmp_path / "runs", log)
     assert (tmp_path / "runs" / "S-1" / "record.json").exists()
-    assert {SWEEP, "writing change.tif"} <= set(log.seconds)
+    assert {SWEEP, "writing change.tif"} <= set(log.took())
 
 
 def test_what_is_printed_to_a_full_disk_is_missed_aloud(mine, tmp_path, capfd, monkeypatch):

@@ -343,7 +343,7 @@ def test_bars_show_on_a_terminal_and_keep_names_plain(monkeypatch):
         progress.stage("measuring")
         progress.advance()
         progress.say("[blink]said")
-    assert list(progress.seconds) == ["aligning [bold]", "measuring"]
+    assert list(progress.took()) == ["aligning [bold]", "measuring"]
 
 
 def test_stages_add_up_when_they_come_again():
@@ -354,4 +354,4 @@ def test_stages_add_up_when_they_come_again():
             progress.stage("a")
             time.sleep(0.01)
             progress.stage("b")
-    assert progress.seconds["a"] >= 0.02
+    assert progress.took()["a"] >= 0.02

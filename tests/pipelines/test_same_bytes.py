@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy.testing as npt
 import pytest
 from small_mine import make_mine, without_clock
 
@@ -36,3 +38,12 @@ def test_neither_pieces_nor_workers_nor_memory_change_a_byte(options, mine, plai
 
 def test_a_cluster_of_processes_gives_the_same_bytes(mine, plain, cluster, tmp_path):
     assert excavate(mine, tmp_path, scheduler=cluster.address, tile=48) == plain
+
+
+def test_the_clock_says_how_long_each_stage_took(mine, plain, tmp_path):
+    excavate(mine, tmp_path)
+    clock = json.loads((tmp_path / "S-1" / "record.json").read_text())["clock"]
+    assert {"reading the job's files", "drawing maps and layers"} <= set(clock["stages"])
+    # Stages follow each other without a gap, from the first step to the last; each is rounded to 1 ms.
+    slack = 0.05 + 0.001 * len(clock["stages"])
+    npt.assert_allclose(sum(clock["stages"].values()), clock["seconds"], atol=slack)

@@ -64,7 +64,7 @@ def run_check(job: Job, options: Options, progress: Progress) -> Record:
         from survey.pipelines.check.submission import publish
 
         record = publish(folder, record, submission, options.reports)
-        return write_record(folder, record)
+        return write_record(folder, record, progress.took())
 
 
 def check(filing: Filing, engine: Engine, on: date | None = None) -> Submission:

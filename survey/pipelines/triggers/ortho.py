@@ -88,7 +88,7 @@ def compare_orthos(
         if folder.up_to_date is not None:
             return from_json(folder.up_to_date)
         record = _compared(folder, job, inputs, pictures, notes, command, progress, started)
-        return write_record(folder, record)
+        return write_record(folder, record, progress.took())
 
 
 def _compared(

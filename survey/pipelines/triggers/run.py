@@ -70,7 +70,7 @@ def run_triggers(job: Job, options: Options, progress: Progress, outcomes: Seque
             record = watch_into(folder, run, watched, outcomes)
             # The record is turned over several times: what it was made of has gone.
             give_back()
-            record = write_record(folder, record)
+            record = write_record(folder, record, progress.took())
         # Only now is the new run in place, and the working copy no longer needed.
         forget_working_state(options.out, job.id)
         return record

@@ -42,6 +42,8 @@ class Mapper(Protocol):
 
     @property
     def width(self) -> int: ...
+    @property
+    def threads(self) -> int: ...
     def map(
         self, function: Callable[[Any], Any], items: Sequence[Any], *, stage: str | None = None
     ) -> list[Any]: ...
@@ -184,7 +186,7 @@ def scan(
         fit = baseline_from_json(known_baseline)
     else:
         stage("learning the ground as it was")
-        fitter = Fitter(baseline, grid, bands, settings, witness, align, level, permitted)
+        fitter = Fitter(baseline, grid, bands, settings, witness, align, level, permitted, engine.threads)
         if not fitter.keep:
             raise InputRefused(
                 "none of the earlier scenes shows the ground",
