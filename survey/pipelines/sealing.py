@@ -51,8 +51,8 @@ def write_record(folder: RunFolder, record: Record, took: Mapping[str, float] | 
     """
     from survey.record import canonical, indented
 
-    whole = settled(folder, record)
     clock = ended(record.clock, datetime.now(UTC), took or {})
+    whole = settled(folder, record)
     whole = whole.model_copy(
         update={
             "outputs": folder.outputs(),
