@@ -37,6 +37,10 @@ class Recent:
         self._bytes = 0
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type[Recent], tuple[Readable, int]]:
+        """Sent to another process, it begins with nothing kept."""
+        return Recent, (self._surface, self._most_bytes)
+
     @property
     def grid(self) -> Grid:
         return self._surface.grid

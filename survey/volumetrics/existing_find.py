@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.volumetrics.existing_cells import distance_to, window_of
 from survey.volumetrics.existing_ground import Body, Bools, Floats, bodies, drawn_ground, zone_of
 from survey.volumetrics.existing_shape import Form, form_of
 
@@ -39,8 +40,11 @@ def _hull(marked: Bools) -> Bools:
     if hull.geom_type != "Polygon":
         return marked
     shapely.prepare(hull)
-    rr, cc = np.mgrid[0 : marked.shape[0], 0 : marked.shape[1]]
-    return shapely.intersects_xy(hull, cc.ravel(), rr.ravel()).reshape(marked.shape)
+    out = np.zeros_like(marked)
+    window = window_of(marked)
+    rr, cc = np.mgrid[window]
+    out[window] = shapely.intersects_xy(hull, cc.ravel(), rr.ravel()).reshape(rr.shape)
+    return out
 
 
 def rim_of(breaks: Sequence[NDArray[np.floating]], limits: Sequence[float]) -> Floats:
@@ -63,15 +67,13 @@ def candidates(
     others : other disturbed cells: no ground to draw from.
     rim : see ``rim_of``.
     """
-    from scipy.ndimage import distance_transform_edt
-
     out: list[Candidate] = []
     for zone in zones_of(marked, cell_m):
         drawn = drawn_ground(z, zone, ~others, cell_m)
         if drawn is None:
             continue
         ground, sigma = drawn
-        reach = distance_transform_edt(~zone) * cell_m <= _REACH_M
+        reach = distance_to(zone) * cell_m <= _REACH_M
         for body in bodies(z - ground, reach, rim, cell_m, sigma, least_m2, least_m):
             final, under = _again(z, body, others, rim, cell_m, least_m2, least_m) or (body, ground)
             out.append(
@@ -84,9 +86,7 @@ def _again(
     z: Floats, body: Body, others: Bools, rim: Floats, cell_m: float, least_m2: float, least_m: float
 ) -> tuple[Body, Floats] | None:
     """The body with the ground drawn from the ring around itself instead of around its zone."""
-    from scipy.ndimage import distance_transform_edt
-
-    near = distance_transform_edt(~body.cells) * cell_m <= _REACH_M
+    near = distance_to(body.cells) * cell_m <= _REACH_M
     drawn = drawn_ground(z, body.cells, ~(others & ~near), cell_m)
     if drawn is None:
         return None

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.volumetrics.existing_cells import distance_to, edge_of, filled, window_of
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -41,18 +43,19 @@ class Body:
 
 def zone_of(marked: Bools, cell_m: float) -> Bools:
     """The ground that breaks enclose: gaps closed in proportion to size, holes filled."""
-    from scipy.ndimage import binary_fill_holes, distance_transform_edt
-
     rows, cols = np.nonzero(marked)
     middle = np.cov(np.stack([rows, cols])) if rows.size > 2 else np.eye(2)
     narrow = 4 * math.sqrt(max(float(np.linalg.eigvalsh(middle)[0]), 0.0)) * cell_m
     radius = float(np.clip(0.35 * narrow, 2.0, 25.0)) / cell_m
     pad = math.ceil(radius) + 2
-    wide = np.pad(marked, pad)
-    near = distance_transform_edt(~wide) <= radius
-    closed = binary_fill_holes(near)
-    inside = distance_transform_edt(closed) > radius
-    return (inside | binary_fill_holes(wide))[pad:-pad, pad:-pad]
+    window = window_of(marked)
+    wide = np.pad(marked[window], pad)
+    near = distance_to(wide) <= radius
+    closed = filled(near)
+    inside = distance_to(~closed) > radius
+    out = np.zeros_like(marked)
+    out[window] = (inside | filled(wide))[pad:-pad, pad:-pad]
+    return out
 
 
 def drawn_ground(z: Floats, zone: Bools, free: Bools, cell_m: float) -> tuple[Floats, float] | None:
@@ -61,9 +64,7 @@ def drawn_ground(z: Floats, zone: Bools, free: Bools, cell_m: float) -> tuple[Fl
     A quadratic surface fitted with Huber weights, and on it what the ring differs from it, carried inwards.
     None where the ring holds too little.
     """
-    from scipy.ndimage import distance_transform_edt
-
-    away = distance_transform_edt(~zone) * cell_m
+    away = distance_to(zone) * cell_m
     size = math.sqrt(zone.sum() / math.pi) * cell_m
     usable = free & ~zone & np.isfinite(z) & (away > 1.01 * cell_m)
     width = float(np.clip(0.4 * size, 4.0, 30.0))
@@ -193,16 +194,20 @@ def _best(
     least_m2: float,
     least_m: float,
 ) -> list[Body]:
-    from scipy.ndimage import binary_fill_holes, find_objects, label, maximum_filter
+    from scipy.ndimage import find_objects, label, maximum_filter
 
     near = maximum_filter(edge, size=3)
     everywhere = np.ones((3, 3), bool)
+    least = 0.6 * least_m2 / cell_m**2
     nodes: list[tuple[int, tuple[slice, slice], Bools, float, float]] = []
     for k, level in enumerate(levels):
         marks, _ = label(up > level, structure=everywhere)
         for number, window in enumerate(find_objects(marks), start=1):
-            own = binary_fill_holes(marks[window] == number)
-            if own.sum() * cell_m**2 < 0.6 * least_m2 or up[window][own].max() < least_m:
+            # With its holes filled a part is no larger than the window, and what is in it no higher.
+            if marks[window].size < least or up[window].max() < least_m:
+                continue
+            own = filled(marks[window] == number)
+            if own.sum() < least or up[window][own].max() < least_m:
                 continue
             score, closed = _followed(own, near, window)
             nodes.append((k, window, own, score, closed))
@@ -234,8 +239,5 @@ def _best(
 
 def _followed(own: Bools, near: Floats, window: tuple[slice, slice]) -> tuple[float, float]:
     """Mean break along the outline, and the share of the outline that lies on one."""
-    from scipy.ndimage import binary_erosion
-
-    edge = own & ~binary_erosion(own)
-    on = near[window][edge]
+    on = near[window][edge_of(own)]
     return float(on.mean()), float((on > 0.4).mean())

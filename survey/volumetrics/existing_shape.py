@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.volumetrics.existing_cells import distance_to, edge_of, window_of
 from survey.volumetrics.existing_ground import Bools, Floats
 
 _ON_BREAK = 0.4
 SECTORS = 8
+_AROUND_M = (3.0, 12.0)  # ground beside a body, whose roughness is held against its own
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,10 @@ def form_of(
     cells : the body's cells.
     rim : breaks of slope in units of their limit: positive on rims, negative at toes.
     """
-    from scipy.ndimage import binary_erosion, distance_transform_edt, maximum_filter, uniform_filter
+    from scipy.ndimage import maximum_filter, uniform_filter
 
+    near = window_of(cells, math.ceil(_AROUND_M[1] / cell_m) + 2)
+    z, ground, cells, rim = z[near], ground[near], cells[near], rim[near]
     known = np.isfinite(z)
     rise = np.where(known, sign * (z - ground), np.nan)
     inside = cells & known
@@ -74,10 +78,10 @@ def form_of(
     deep = float(np.quantile(depth, 0.99))
     typical = max(float(np.median(depth)), 1e-3)
     padded = np.pad(cells, 1)
-    to_edge = distance_transform_edt(padded)[1:-1, 1:-1] * cell_m
+    to_edge = distance_to(~padded)[1:-1, 1:-1] * cell_m
     width = 4.0 * float(to_edge[cells].mean())
     area = float(cells.sum()) * cell_m**2
-    edge = cells & ~binary_erosion(cells)
+    edge = edge_of(cells)
     strength = maximum_filter(np.clip(-sign * rim, 0.0, 2.0) / 2.0, size=3)[edge]
     on = strength > _ON_BREAK
     rows, cols = np.nonzero(edge)
@@ -91,8 +95,8 @@ def form_of(
     wall = float(np.median(rise[at_rim])) / typical if at_rim.any() else 0.0
     filled = np.where(known, z, ground)
     lap = np.abs(filled - uniform_filter(filled, 3))
-    away = distance_transform_edt(~cells) * cell_m
-    outside = known & (away > 3.0) & (away < 12.0)
+    away = distance_to(cells) * cell_m
+    outside = known & (away > _AROUND_M[0]) & (away < _AROUND_M[1])
     core = inside & (to_edge > 2.0 * cell_m)
     core = core if core.sum() >= 9 else inside
     rough = float(np.median(lap[core])) if core.any() else 0.0

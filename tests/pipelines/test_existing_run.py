@@ -30,6 +30,8 @@ HEAP_RADIUS, REPOSE = 11.0, math.tan(math.radians(34))
 class Held:
     grid: Grid
     heights: np.ndarray
+    block = (64, 96)
+    block_origin = (0, 0)
 
     def read(self, piece: Grid) -> np.ndarray:
         out = np.full(piece.shape, np.nan, np.float32)

@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.dem.coarse import block_mean
+from survey.dem.recent import Recent
 from survey.grid import Grid
 from survey.volumetrics import existing, runs
 from survey.volumetrics.existing import Look
+from survey.volumetrics.existing_cells import distance_to
 from survey.volumetrics.existing_find import candidates, rim_of
 from survey.volumetrics.existing_shape import Form
 from survey.volumetrics.existing_tell import Cover, probability
@@ -47,6 +49,13 @@ class Readable(Protocol):
     def grid(self) -> Grid: ...
 
     def read(self, piece: Grid) -> NDArray[np.float32]: ...
+
+
+class InBlocks(Readable, Protocol):
+    @property
+    def block(self) -> tuple[int, int]: ...
+    @property
+    def block_origin(self) -> tuple[int, int]: ...
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ def working_grid(grid: Grid, look: Look) -> Grid:
 
 
 def scan(
-    surface: Readable,
+    surface: InBlocks,
     look: Look,
     engine: Engine,
     ortho: Ortho | None,
@@ -95,17 +104,17 @@ def scan(
 ) -> Scan:
     """Find every body that breaks of slope surround."""
     working = working_grid(surface.grid, look)
+    # Windows overlap, and a strip or a block is decoded as a whole.
+    kept = Recent(surface)
     tiles = list(working.pieces(tile_cells))
-    counts = engine.map(partial(_count, surface, look, working), tiles, stage="looking at the ground's form")
+    counts = engine.map(partial(_count, kept, look, working), tiles, stage="looking at the ground's form")
     limits = existing.limits(look, [sum(c[k] for c in counts) for k in range(len(look.distances_m))])  # type: ignore[misc]
-    marked = engine.map(
-        partial(_mark, surface, look, working, limits), tiles, stage="marking breaks of slope"
-    )
+    marked = engine.map(partial(_mark, kept, look, working, limits), tiles, stage="marking breaks of slope")
     joined = [runs.join([m[k] for m in marked])[0] for k in range(2)]
     weak, strong = (_apart(j, working, _LEAST_ZONE * least_m2) for j in joined)
     zones = [(STRENGTHS[0], zone) for zone in weak]
     zones += [(STRENGTHS[1], zone) for zone in _split(weak, strong)]
-    work = partial(_window, surface, look, working, limits, ortho, least_m2, least_m)
+    work = partial(_window, kept, look, working, limits, ortho, least_m2, least_m)
     found = engine.map(work, zones, stage="looking for pits and heaps")
     bodies = [b for one in found for b in one]
     return Scan(sorted(bodies, key=lambda b: (b.first, b.sign, -b.form.area_m2)), working, limits, len(zones))
@@ -156,8 +165,6 @@ def _count(surface: Readable, look: Look, working: Grid, tile: Grid) -> list[NDA
 def _mark(
     surface: Readable, look: Look, working: Grid, limits: tuple[float, ...], tile: Grid
 ) -> list[runs.Parts]:
-    from scipy.ndimage import distance_transform_edt
-
     cell = working.cell_m
     joined = math.ceil(_JOINED_M / cell)
     halo = look.reach(cell) + joined
@@ -167,7 +174,7 @@ def _mark(
     out = []
     for strength in STRENGTHS:
         marks = rim > strength
-        near = distance_transform_edt(~marks) <= joined if marks.any() else marks
+        near = distance_to(marks) <= joined
         out.append(existing.parts_of(near[core], tile.row0, tile.col0))
     return out
 
