@@ -56,7 +56,10 @@ def test_tiles_say_what_the_whole_says(history, monkeypatch):
         TriggerSettings(),
     )
     witness = later[0] if history == 1 else None
-    fitter = Fitter(baseline, grid, bands, settings, witness)
+    fitter = Fitter(baseline, grid, bands, settings, witness, threads=2)
+    alone = Fitter(baseline, grid, bands, settings, witness).fit
+    assert repr(fitter.fit.scenes) == repr(alone.scenes)
+    np.testing.assert_array_equal(fitter.fit.matrix, alone.matrix)
     fitted = []
     for scene in later:
         fit, matrix = fitter.scene(scene)

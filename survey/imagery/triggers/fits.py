@@ -7,6 +7,7 @@ into tiles later; an area that is small enough is looked at whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -145,15 +146,18 @@ class Fitter:
         align: bool = True,
         level: bool = True,
         permitted: Callable[[Grid], NDArray[np.bool_]] | None = None,
+        threads: int = 1,
     ) -> None:
         """``sources``: baseline scenes in order of date. ``witness``: with a single baseline scene, a later
-        one against which its clouds show. ``permitted``: the cells of a piece that lie in a lease."""
+        one against which its clouds show. ``permitted``: the cells of a piece that lie in a lease.
+        ``threads``: how many decode at once."""
         self.bands, self.settings, self.align, self.level = bands, settings, align, level
+        self.threads = threads
         self.cell_m = grid.cell_m
         self.pieces = sample_pieces(grid, len(sources) + 2, len(bands))
         self.free = [np.ones(p.shape, bool) if permitted is None else ~permitted(p) for p in self.pieces]
-        raw = [self._raw(source) for source in sources]
-        seen = [] if witness is None else [self._raw(witness)]
+        raw = self._raw(sources if witness is None else [*sources, witness])
+        raw, seen = raw[: len(sources)], raw[len(sources) :]
         # The witness is fitted next, as a later scene: its blocks are not decoded twice.
         self.read_already = {} if witness is None else {witness.key: seen[0]}
         fits, judged_looks = self._first_look(sources, raw, self._usual([*raw, *seen]))
@@ -177,9 +181,22 @@ class Fitter:
         self._settle()
 
     # -- the baseline ------------------------------------------------------------------------------------
-    def _raw(self, source: SceneSource) -> list[Look]:
-        none = blank(source, len(self.bands))
-        return [placed(source.read(p), source.read_clear(p), none, self.settings) for p in self.pieces]
+    def _raw(self, sources: Sequence[SceneSource]) -> list[list[Look]]:
+        """The blocks of some scenes as they are, (scene, block)."""
+
+        def look(task: tuple[SceneSource, Grid]) -> Look:
+            source, piece = task
+            none = blank(source, len(self.bands))
+            return placed(source.read(piece), source.read_clear(piece), none, self.settings)
+
+        tasks = [(source, piece) for source in sources for piece in self.pieces]
+        if self.threads < 2 or len(tasks) < 2:
+            looks = [look(task) for task in tasks]
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                looks = list(pool.map(look, tasks))
+        blocks = len(self.pieces)
+        return [looks[k : k + blocks] for k in range(0, len(looks), blocks)]
 
     def _usual(self, looks: Sequence[Sequence[Look]]) -> list[NDArray[np.uint16]]:
         return [usual_of([of[p] for of in looks], self.bands) for p in range(len(self.pieces))]
@@ -310,7 +327,7 @@ class Fitter:
         """Fit a later scene; with it the whitening to use (a short history has none of its own)."""
         settings, bands = self.settings, self.bands
         matrix = self.fit.matrix
-        raw = self.read_already.pop(source.key, None) or self._raw(source)
+        raw = self.read_already.pop(source.key, None) or self._raw([source])[0]
         if not self.keep:
             return replace(blank(source, len(bands)), usable=False, why="there is no baseline"), matrix
         (fit,), (looks,) = self._first_look([source], [raw], self.usual)
