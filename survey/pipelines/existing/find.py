@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from survey.dem.recent import Recent
 from survey.dem.sampling import WINDOW_CELLS
 from survey.dem.steps import step_of
 from survey.errors import InputRefused
@@ -97,8 +98,9 @@ def find_existing(
     tile = TILE_CELLS
     if tile_cells is not None:
         tile = max(256, tile_cells // settings.look.block(opened.surface.grid))
+    # Windows overlap, and a block or a strip is decoded as a whole.
     made = scan(
-        opened.surface, settings.look, engine, opened.ortho, settings.least_m2, settings.least_m, tile
+        Recent(opened.surface), settings.look, engine, opened.ortho, settings.least_m2, settings.least_m, tile
     )
     bodies = [b for b in settle(made.bodies) if b.form.area_m2 >= settings.least_m2]
     chosen = [b for b in bodies if b.probability >= settings.site_from]

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.dem.coarse import block_mean
-from survey.dem.recent import Recent
 from survey.grid import Grid
 from survey.volumetrics import existing, runs
 from survey.volumetrics.existing import Look
@@ -49,13 +48,6 @@ class Readable(Protocol):
     def grid(self) -> Grid: ...
 
     def read(self, piece: Grid) -> NDArray[np.float32]: ...
-
-
-class InBlocks(Readable, Protocol):
-    @property
-    def block(self) -> tuple[int, int]: ...
-    @property
-    def block_origin(self) -> tuple[int, int]: ...
 
 
 @dataclass(frozen=True)
@@ -94,7 +86,7 @@ def working_grid(grid: Grid, look: Look) -> Grid:
 
 
 def scan(
-    surface: InBlocks,
+    surface: Readable,
     look: Look,
     engine: Engine,
     ortho: Ortho | None,
@@ -104,17 +96,17 @@ def scan(
 ) -> Scan:
     """Find every body that breaks of slope surround."""
     working = working_grid(surface.grid, look)
-    # Windows overlap, and a strip or a block is decoded as a whole.
-    kept = Recent(surface)
     tiles = list(working.pieces(tile_cells))
-    counts = engine.map(partial(_count, kept, look, working), tiles, stage="looking at the ground's form")
+    counts = engine.map(partial(_count, surface, look, working), tiles, stage="looking at the ground's form")
     limits = existing.limits(look, [sum(c[k] for c in counts) for k in range(len(look.distances_m))])  # type: ignore[misc]
-    marked = engine.map(partial(_mark, kept, look, working, limits), tiles, stage="marking breaks of slope")
+    marked = engine.map(
+        partial(_mark, surface, look, working, limits), tiles, stage="marking breaks of slope"
+    )
     joined = [runs.join([m[k] for m in marked])[0] for k in range(2)]
     weak, strong = (_apart(j, working, _LEAST_ZONE * least_m2) for j in joined)
     zones = [(STRENGTHS[0], zone) for zone in weak]
     zones += [(STRENGTHS[1], zone) for zone in _split(weak, strong)]
-    work = partial(_window, kept, look, working, limits, ortho, least_m2, least_m)
+    work = partial(_window, surface, look, working, limits, ortho, least_m2, least_m)
     found = engine.map(work, zones, stage="looking for pits and heaps")
     bodies = [b for one in found for b in one]
     return Scan(sorted(bodies, key=lambda b: (b.first, b.sign, -b.form.area_m2)), working, limits, len(zones))
