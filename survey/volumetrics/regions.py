@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -107,6 +107,38 @@ class Regions:
             box,
         )
 
+    def widened(self, by: Regions, of: NDArray[np.int64]) -> Regions:
+        """The same regions under the same numbers, each with what it is widened by.
+
+        ``of``: (by.count,) which region each of ``by`` is added to. They share no cell. How shallow and how
+        deep a region is remains what it was where it stands out.
+        """
+
+        def more(values: NDArray[N], added: NDArray[N]) -> NDArray[N]:
+            out = values.copy()
+            np.add.at(out, of, added)
+            return out
+
+        extra = by.runs.copy()
+        extra[:, 3] = of[extra[:, 3]]
+        runs = np.concatenate([self.runs, extra])
+        runs = np.ascontiguousarray(runs[np.lexsort((runs[:, 1], runs[:, 0]))])
+        order, starts = _by_region(runs, self.count)
+        box, first = _boxes(runs, self.count)
+        return replace(
+            self,
+            runs=runs,
+            starts=starts,
+            order=order,
+            cells=more(self.cells, by.cells),
+            rise_m3=more(self.rise_m3, by.rise_m3),
+            layer_m3=more(self.layer_m3, by.layer_m3),
+            layer_m2=more(self.layer_m2, by.layer_m2),
+            levels_m3=more(self.levels_m3, by.levels_m3),
+            first=first,
+            box=box,
+        )
+
     def piece(self, k: int, margin_cells: int = 0) -> Grid:
         """The job grid around one region."""
         r0, r1, c0, c1 = self.box[k]
@@ -119,6 +151,14 @@ class Regions:
         """Cells of region ``k`` within ``piece``."""
         out = np.zeros(piece.shape, np.bool_)
         _paint(self.runs_of(k), piece.row0, piece.col0, out)
+        return out
+
+    def owners(self, piece: Grid) -> NDArray[np.int32]:
+        """(rows, cols) number of the region that each cell of a piece belongs to, -1 where none."""
+        out = np.full(piece.shape, -1, np.int32)
+        r0, c0 = piece.row0, piece.col0
+        low, high = np.searchsorted(self.runs[:, 0], (r0, r0 + piece.height))
+        _paint_numbers(self.runs[low:high], r0, c0, out)
         return out
 
     def node_areas(self, nodes: Nodes) -> NDArray[np.float64]:
@@ -268,6 +308,14 @@ def _paint(runs, row0, col0, out):  # type: ignore[no-untyped-def]
         if 0 <= i < rows:
             for j in range(max(runs[r, 1] - col0, 0), min(runs[r, 2] - col0, cols)):
                 out[i, j] = True
+
+
+@kernel
+def _paint_numbers(runs, row0, col0, out):  # type: ignore[no-untyped-def]
+    for r in range(runs.shape[0]):
+        i = runs[r, 0] - row0
+        for j in range(max(runs[r, 1] - col0, 0), min(runs[r, 2] - col0, out.shape[1])):
+            out[i, j] = runs[r, 3]
 
 
 @kernel

@@ -105,6 +105,8 @@ class Verdict:
     evidence: dict[str, Any] = field(default_factory=dict)
     outline_share: float = 0.0
     """1 σ of the volume, as a share of it, from where the outline runs and how cells sample its walls."""
+    fringe_share: float = 0.0
+    """Its part from what lies outside the outline, within the reach of the smoothing; it has a sign."""
     small: bool = False
     """Digging or heaping that its zone counts, but below the least area of a site."""
 

@@ -18,6 +18,7 @@ from survey.dem.align import Wishes
 from survey.errors import InputRefused
 from survey.pipelines.change.doubts import doubts, misfit, sameness
 from survey.pipelines.change.pair import Measurement, Settings, measure_pair
+from survey.pipelines.change.rims import to_the_rim
 from survey.pipelines.change.sites import Found, dismissed_mask, make_found
 from survey.pipelines.change.tell_apart import in_plain_words, small_changes, tell_apart
 from survey.pipelines.change.workings import settle_workings
@@ -183,6 +184,7 @@ def _one_pair(
         engine.threads,
         spoken,
     )
+    m, verdicts = to_the_rim(m, verdicts, engine.threads)
     found = make_found(m, verdicts, here, nearby, after.survey.date)
     sums = all_zone_sums(
         m,

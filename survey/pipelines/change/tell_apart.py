@@ -27,8 +27,8 @@ TOO_SMALL = "too small"
 P_DIGGING = f"p_{DIGGING}"
 MOST_TALLIED = 100
 """Changes too small to be sites that are looked at all the same: a zone counts those that are digging."""
-LEAST_TALLIED = 0.25
-"""Of the least area: smaller ones are spikes and single cells."""
+LEAST_TALLIED = 0.2
+"""Of the least area: smaller ones are spikes and single cells. With its rim it has a quarter."""
 TALLIED_SIGMAS = 5.0
 DOUBTS = ("fringe_share", "sampling_share", "lobe_share")
 """What makes up the doubt of a region's own outline, whoever speaks for what it is."""
@@ -216,7 +216,7 @@ def judge(e: Evidence, mean_rise_m: float) -> Verdict:
             0.5 * e.shape.lobe_share,
         )
         said["outline_share"] = round(doubt, 5)
-        return Verdict(False, kind, "", why + blind, round(digging, 3), said, doubt)
+        return Verdict(False, kind, "", why + blind, round(digging, 3), said, doubt, e.shape.fringe_share)
     speaking = weights.speaking(given, CLASSES.index(other), 0)
     words = in_words([n for n, _ in speaking], e)
     reason = _called(other, e)
