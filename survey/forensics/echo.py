@@ -81,18 +81,22 @@ def measure_echo(windows: Sequence[tuple[NDArray[np.floating], NDArray[np.floati
 
     None where there is too little texture to fit by.
     """
-    xs, ys, squares, halves = [], [], [], []
+    # Filled in place: put together from parts it would stand in memory twice.
+    around = np.empty((len(windows) * _MOST_READ, (2 * REACH + 1) ** 2))
+    filled = 0
+    ys, squares, halves = [], [], []
     count = 0
     for before, after in windows:
         x, y, square, half = _cells(np.asarray(before, np.float64), np.asarray(after, np.float64))
-        xs.append(x)
+        around[filled : filled + y.size] = x
+        filled += y.size
         ys.append(y)
         squares.append(square + count)
         halves.append(half)
         count += int(square.max()) + 1 if square.size else 0
     if count == 0:
         return None
-    x, y, square = np.concatenate(xs), np.concatenate(ys), np.concatenate(squares)
+    x, y, square = around[:filled], np.concatenate(ys), np.concatenate(squares)
     middle = x.shape[1] // 2
     # Squares are put in order by one half of their cells and tried on the other: by chance alone the quiet
     # ones of a list are quieter than they are.
@@ -193,7 +197,7 @@ def _cells(before: Floats, after: Floats) -> tuple[Floats, Floats, NDArray[np.in
     known = np.isfinite(around).all(axis=(2, 3)) & np.isfinite(later)
     row, col = np.nonzero(known)
     across = -(-cols // SQUARE)
-    every = max(1, row.size // _MOST_READ)
+    every = max(1, -(-row.size // _MOST_READ))
     row, col = row[::every], col[::every]
     square = row // SQUARE * across + col // SQUARE
     return around[row, col].reshape(-1, side * side), later[row, col], square, col % SQUARE < SQUARE // 2
