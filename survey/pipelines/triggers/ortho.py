@@ -6,7 +6,8 @@ came without a DEM. Two pictures cannot tell a pit from a building plot: nothing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -26,15 +27,31 @@ from survey.pipelines.triggers.two_pictures import MOST_SHIFT_M, laid_out, notes
 from survey.record import Note, Record, from_json
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from survey.archive import RunFolder
+    from survey.boundary.lease import Lease
+    from survey.grid import Grid
+    from survey.imagery.triggers.places import Places
     from survey.pipelines.inputs import Inputs
     from survey.pipelines.job import Job
     from survey.pipelines.options import Options
     from survey.pipelines.progress import Progress
+    from survey.pipelines.triggers.two_pictures import Patch
 
 Command = Literal["triggers", "outside"]
 
 MIN_AREA_M2 = 40.0
+_UNCHECKED = {
+    "checked": 0,
+    "right": 0,
+    "wrong": 0,
+    "unclear": 0,
+    "share": None,
+    "share_lo": 0.0,
+    "share_hi": 1.0,
+}
+"""Nobody has been to the place yet."""
 
 
 def run_ortho_surveys(job: Job, options: Options, progress: Progress) -> Record:
@@ -101,18 +118,71 @@ def _compared(
     progress: Progress,
     started: datetime,
 ) -> Record:
-    from survey.imagery.bare_ground import new_bare_ground
     from survey.pipelines.record_head import record_head
     from survey.report.digest import write_digest
-    from survey.tables import write_csv
 
     before, after = pictures[0], pictures[-1]
+    c = _look(job, inputs, before, after, progress)
+    _write(folder, job, c, after)
+    chips = draw_chips(folder, c.patches, before, after, c.move or (0.0, 0.0), c.grid)
+    notes += notes_of(job, c.seen, c.move, before, after)
+    head = record_head(command, job, inputs, started)
+    head["sources"] = [*head["sources"], *(source_of(p, job) for p in pictures if command == "triggers")]
+    lease = c.lease
+    record = Record(
+        **head,
+        surveys=[{"date": p.day.isoformat(), "kind": "orthomosaic"} for p in (before, after)],
+        grid={
+            "crs": c.grid.crs.name,
+            "west": c.grid.west,
+            "north": c.grid.north,
+            "cell_m": c.grid.cell_m,
+            "rows": c.grid.height,
+            "cols": c.grid.width,
+        },
+        lease=None
+        if lease is None
+        else {"lease_id": lease.lease_id, "area_ha": lease.area_ha, "crs": lease.source_crs},
+        triggers=_triggers_part(c, before, after, chips),
+        notes=notes,
+        settings={
+            "orthos": {
+                "cell_m": c.grid.cell_m,
+                "min_area_m2": c.min_area_m2,
+                "tolerance_m": c.tolerance_m,
+                "most_shift_m": MOST_SHIFT_M,
+            }
+        },
+    )
+    write_digest(folder.path("digest.html").parent, record)
+    return record
+
+
+@dataclass(frozen=True)
+class _NewlyBare:
+    """Two pictures, laid on each other, and what is newly bare between them."""
+
+    grid: Grid
+    places: Places
+    lease: Lease | None
+    move: tuple[float, float] | None  # east, north metres; None if the pictures do not say
+    seen: NDArray[np.bool_]  # (rows, cols) in both pictures
+    clear: tuple[float, float]  # share of the grid that each picture shows
+    min_area_m2: float
+    tolerance_m: float
+    patches: list[Patch]
+
+
+def _look(job: Job, inputs: Inputs, before: Picture, after: Picture, progress: Progress) -> _NewlyBare:
+    from survey.imagery.bare_ground import new_bare_ground
+
     grid, places, lease, area = laid_out(job, inputs, before, after)
     progress.stage("laying the pictures on each other")
     was = before.ortho.read(grid, colours(before.ortho))
     move = registered(was, after.ortho.read(grid, colours(after.ortho)), grid)
     now = after.ortho.read(grid, colours(after.ortho), shift_m=move or (0.0, 0.0))
-    seen = np.isfinite(was["red"]) & np.isfinite(now["red"])
+    known = [np.isfinite(bands["red"]) for bands in (was, now)]
+    seen = known[0] & known[1]
     if not seen.any():
         raise InputRefused(
             f"{before.name} and {after.name} have no ground in common near the lease",
@@ -128,79 +198,48 @@ def _compared(
     if area is not None:
         patches = [p for p in patches if area.intersects(p.shape)]
     patches.sort(key=lambda p: (-p.properties["probability"], p.id))
-    folder.write_text("triggers.geojson", files.geojson(patches, grid.crs_wkt))
-    folder.write_text("places.geojson", files.places_geojson(places, grid))
-    write_csv(folder.path("triggers.csv"), files.COLUMNS, files.rows(patches, grid.crs_wkt, {}))
-    folder.write_text("triggers.kml", files.kml(patches, grid.crs_wkt, f"New bare ground of {job.id}"))
+    clear = (float(known[0].mean()), float(known[1].mean()))
+    return _NewlyBare(grid, places, lease, move, seen, clear, least, tolerance, patches)
+
+
+def _write(folder: RunFolder, job: Job, c: _NewlyBare, after: Picture) -> None:
+    """The files that a watch gives its neighbours."""
+    from survey.tables import write_csv
+
+    wkt = c.grid.crs_wkt
+    folder.write_text("triggers.geojson", files.geojson(c.patches, wkt))
+    folder.write_text("places.geojson", files.places_geojson(c.places, c.grid))
+    write_csv(folder.path("triggers.csv"), files.COLUMNS, files.rows(c.patches, wkt, {}))
+    folder.write_text("triggers.kml", files.kml(c.patches, wkt, f"New bare ground of {job.id}"))
     mine = {k: v for k in ("name", "district", "state") if (v := getattr(job.mine, k))}
-    rate = {
-        "checked": 0,
-        "right": 0,
-        "wrong": 0,
-        "unclear": 0,
-        "share": None,
-        "share_lo": 0.0,
-        "share_hi": 1.0,
-    }
     as_of = after.day.isoformat()
-    folder.write_text(
-        "feed.json",
-        files.feed(patches, [], grid.crs_wkt, job=job.id, as_of=as_of, mine=mine, hit_rate=rate),
-    )
-    chips = draw_chips(folder, patches, before, after, move or (0.0, 0.0), grid)
-    notes += notes_of(job, seen, move, before, after)
-    listed = [{**p.properties, "chip": chips.get(p.id)} for p in patches]
-    head = record_head(command, job, inputs, started)
-    head["sources"] = [*head["sources"], *(source_of(p, job) for p in pictures if command == "triggers")]
-    record = Record(
-        **head,
-        surveys=[{"date": p.day.isoformat(), "kind": "orthomosaic"} for p in (before, after)],
-        grid={
-            "crs": grid.crs.name,
-            "west": grid.west,
-            "north": grid.north,
-            "cell_m": grid.cell_m,
-            "rows": grid.height,
-            "cols": grid.width,
+    feed = files.feed(c.patches, [], wkt, job=job.id, as_of=as_of, mine=mine, hit_rate=_UNCHECKED)
+    folder.write_text("feed.json", feed)
+
+
+def _triggers_part(
+    c: _NewlyBare, before: Picture, after: Picture, chips: Mapping[str, str]
+) -> dict[str, object]:
+    return {
+        "as_of": after.day.isoformat(),
+        "bands": ["red", "green", "blue"],
+        "counts": {"provisional": len(c.patches), "confirmed": 0, "fading": 0, "closed": 0},
+        "by_zone": {"lease": 0, "buffer": 0, "ring": 0, "beyond": 0},
+        "triggers": [{**p.properties, "chip": chips.get(p.id)} for p in c.patches],
+        "dismissed": [],
+        "withdrawn": [],
+        "compared": {
+            "before": before.name,
+            "after": after.name,
+            "moved_east_m": None if c.move is None else round(c.move[0], 3),
+            "moved_north_m": None if c.move is None else round(c.move[1], 3),
+            "seen_m2": float(c.seen.sum()) * c.grid.cell_area_m2,
         },
-        lease=None
-        if lease is None
-        else {"lease_id": lease.lease_id, "area_ha": lease.area_ha, "crs": lease.source_crs},
-        triggers={
-            "as_of": as_of,
-            "bands": ["red", "green", "blue"],
-            "counts": {"provisional": len(patches), "confirmed": 0, "fading": 0, "closed": 0},
-            "by_zone": {"lease": 0, "buffer": 0, "ring": 0, "beyond": 0},
-            "triggers": listed,
-            "dismissed": [],
-            "withdrawn": [],
-            "compared": {
-                "before": before.name,
-                "after": after.name,
-                "moved_east_m": None if move is None else round(move[0], 3),
-                "moved_north_m": None if move is None else round(move[1], 3),
-                "seen_m2": float(seen.sum()) * grid.cell_area_m2,
-            },
-            "scenes": [
-                {"date": p.day.isoformat(), "name": p.name, "usable": True, "why": "", "clear_share": share}
-                for p, share in (
-                    (before, float(np.isfinite(was["red"]).mean())),
-                    (after, float(np.isfinite(now["red"]).mean())),
-                )
-            ],
-            "hit_rate": rate,
-            "outcomes": [],
-            "challans": None,
-        },
-        notes=notes,
-        settings={
-            "orthos": {
-                "cell_m": grid.cell_m,
-                "min_area_m2": least,
-                "tolerance_m": tolerance,
-                "most_shift_m": MOST_SHIFT_M,
-            }
-        },
-    )
-    write_digest(folder.path("digest.html").parent, record)
-    return record
+        "scenes": [
+            {"date": p.day.isoformat(), "name": p.name, "usable": True, "why": "", "clear_share": share}
+            for p, share in zip((before, after), c.clear, strict=True)
+        ],
+        "hit_rate": _UNCHECKED,
+        "outcomes": [],
+        "challans": None,
+    }
