@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from survey.record import Note
@@ -144,15 +143,10 @@ def section(
     }
 
 
-@contextmanager
-def chips_begun(
-    watched: Watched, result: Result, listed: Sequence[Alert], threads: int = 1
-) -> Iterator[Callable[[RunFolder], dict[str, str]]]:
-    """Small pictures, before and after, of the triggers that people will look at first.
-
-    Most of the time is decoding, beside which other threads run: they are drawn meanwhile, and what is
-    yielded waits for them, puts them into a folder, and says where each lies.
-    """
+def chips_of(
+    folder: RunFolder, watched: Watched, result: Result, listed: Sequence[Alert], threads: int = 1
+) -> dict[str, str]:
+    """Small pictures, before and after, of the triggers that people will look at first."""
     from concurrent.futures import ThreadPoolExecutor
 
     from survey.imagery.triggers.chips import chip_png
@@ -171,24 +165,16 @@ def chips_begun(
             return None
         return chip_png(baseline, after, alert.shape, watched.shelf.grid, watched.shelf.bands)
 
-    # Neighbours one after the other: they lie in the same decoded blocks.
+    out = {}
+    # Neighbours one after the other: they lie in the same decoded blocks. Most of the time is
+    # decoding, beside which other threads run.
     chosen = sorted(ranked[:MOST_CHIPS], key=lambda a: int(a.cells[0]))
-    pool = ThreadPoolExecutor(max(1, threads))
-    drawn = pool.map(picture_of, chosen)
-
-    def written(folder: RunFolder) -> dict[str, str]:
-        out = {}
-        for alert, picture in zip(chosen, drawn, strict=True):
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        for alert, picture in zip(chosen, pool.map(picture_of, chosen), strict=True):
             if picture is not None:
                 name = f"chips/{alert.id}.png"
                 folder.write_bytes(name, picture)
                 out[alert.id] = name
-        # What was decoded for them is of no more use, and the record needs the room.
-        SLABS.clear()
-        return {a.id: out[a.id] for a in ranked[:MOST_CHIPS] if a.id in out}
-
-    try:
-        yield written
-    finally:
-        pool.shutdown(cancel_futures=True)
-        SLABS.clear()
+    # What was decoded for them is of no more use, and the record needs the room.
+    SLABS.clear()
+    return {a.id: out[a.id] for a in ranked[:MOST_CHIPS] if a.id in out}

@@ -10,7 +10,7 @@ from survey.imagery.triggers.classify import model_for
 from survey.imagery.triggers.settings import TriggerSettings
 from survey.pipelines.triggers import files
 from survey.pipelines.triggers.outcomes import hit_rate
-from survey.pipelines.triggers.record import chips_begun, lease_part, own_notes, section
+from survey.pipelines.triggers.record import chips_of, lease_part, own_notes, section
 from survey.record import Note, Record, Source
 
 if TYPE_CHECKING:
@@ -52,32 +52,31 @@ def write_files(
         notes += [Note(code=r.code, message=r.message, severity=r.severity) for r in read.notes]
     near = {} if challans is None else challans["near"]
     files.settle([a.shape for a in listed], grid.crs_wkt)
-    with chips_begun(watched, result, listed, threads) as chips_written:
-        folder.write_text("triggers.geojson", files.geojson(listed, grid.crs_wkt))
-        folder.write_text("places.geojson", files.places_geojson(result.places, grid))
-        write_csv(folder.path("triggers.csv"), files.COLUMNS, files.rows(listed, grid.crs_wkt, near))
-        folder.write_text("triggers.kml", files.kml(listed, grid.crs_wkt, f"Triggers of {job.id}"))
-        folder.write_text(
-            "feed.json",
-            files.feed(
-                listed,
-                result.withdrawn,
-                grid.crs_wkt,
-                job=job.id,
-                as_of=result.as_of,
-                mine={
-                    k: v
-                    for k, v in (
-                        ("name", job.mine.name),
-                        ("district", job.mine.district),
-                        ("state", job.mine.state),
-                    )
-                    if v
-                },
-                hit_rate=rate,
-            ),
-        )
-        chips = chips_written(folder)
+    folder.write_text("triggers.geojson", files.geojson(listed, grid.crs_wkt))
+    folder.write_text("places.geojson", files.places_geojson(result.places, grid))
+    write_csv(folder.path("triggers.csv"), files.COLUMNS, files.rows(listed, grid.crs_wkt, near))
+    folder.write_text("triggers.kml", files.kml(listed, grid.crs_wkt, f"Triggers of {job.id}"))
+    folder.write_text(
+        "feed.json",
+        files.feed(
+            listed,
+            result.withdrawn,
+            grid.crs_wkt,
+            job=job.id,
+            as_of=result.as_of,
+            mine={
+                k: v
+                for k, v in (
+                    ("name", job.mine.name),
+                    ("district", job.mine.district),
+                    ("state", job.mine.state),
+                )
+                if v
+            },
+            hit_rate=rate,
+        ),
+    )
+    chips = chips_of(folder, watched, result, listed, threads)
     notes += own_notes(result)
     head = record_head("triggers", job, inputs, started)
     head["sources"] = [*head["sources"], *(Source(**s) for s in watched.shelf.sources)]
