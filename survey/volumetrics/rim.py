@@ -210,10 +210,12 @@ def _lay(grains, owner, at, reach, cell_east, cell_north, most, strip):  # type:
     rows, cols = owner.shape
     for n in range(at.shape[0]):
         i, j = at[n]
-        r2 = (reach[n] * (1.0 + 1e-9)) ** 2
-        for a in range(max(i - most, 0), min(i + most + 1, rows)):
+        r = reach[n] * (1.0 + 1e-9)
+        r2 = r * r
+        tall, wide = min(int(r / cell_north), most), min(int(r / cell_east), most)
+        for a in range(max(i - tall, 0), min(i + tall + 1, rows)):
             y = (a - i) * cell_north
-            for b in range(max(j - most, 0), min(j + most + 1, cols)):
+            for b in range(max(j - wide, 0), min(j + wide + 1, cols)):
                 x = (b - j) * cell_east
                 if owner[a, b] < 0 and grains[a, b] != -2147483648 and y * y + x * x <= r2:
                     strip[a, b] = True
@@ -223,6 +225,7 @@ def _lay(grains, owner, at, reach, cell_east, cell_north, most, strip):  # type:
 def _leave_to_nearer(owner, k, strip, cell_east, cell_north, most):  # type: ignore[no-untyped-def]
     """A cell belongs to the region whose cells are nearest, whichever asks for it."""
     rows, cols = owner.shape
+    small = min(cell_east, cell_north)
     others = False
     for i in range(rows):
         for j in range(cols):
@@ -235,11 +238,19 @@ def _leave_to_nearer(owner, k, strip, cell_east, cell_north, most):  # type: ign
                 continue
             best = np.inf
             whose = k
-            for a in range(max(i - most, 0), min(i + most + 1, rows)):
-                y = (a - i) * cell_north
-                for b in range(max(j - most, 0), min(j + most + 1, cols)):
+            for ring in range(1, most + 1):
+                if (ring * small) ** 2 > best:
+                    break
+                for at in range(8 * ring):
+                    # Around the square of this ring, a side at a time.
+                    side, along = at // (2 * ring), at % (2 * ring) - ring
+                    a = i + (-ring if side == 0 else ring if side == 2 else along if side == 1 else -along)
+                    b = j + (along if side == 0 else -along if side == 2 else ring if side == 1 else -ring)
+                    if a < 0 or a >= rows or b < 0 or b >= cols:
+                        continue
                     o = owner[a, b]
                     if o >= 0:
+                        y = (a - i) * cell_north
                         x = (b - j) * cell_east
                         d = y * y + x * x
                         if d < best or (d == best and o < whose):
