@@ -13,6 +13,7 @@ import pickle
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -51,7 +52,10 @@ def cause_of(
     return "artefact"
 
 
-def rows_of(job_file: Path, truth: Truth, stands: list[Any], case: str, scene: int) -> list[dict[str, Any]]:
+def rows_of(
+    job_file: Path, cause: Callable[[BaseGeometry, int], str | None], case: str, scene: int
+) -> list[dict[str, Any]]:
+    """Evidence on each region of a scene; ``cause`` says of an outline and its sign what it is."""
     from survey.blocks import Engine
     from survey.pipelines.change import compare as comparing
     from survey.pipelines.change.evidence import evidence_on
@@ -73,13 +77,13 @@ def rows_of(job_file: Path, truth: Truth, stands: list[Any], case: str, scene: i
             if not math.isfinite(evidence.median_m):
                 continue
             shape = outline(m, k).buffer(0)
-            cause = cause_of(shape, evidence.sign, truth, stands)
-            if cause is None:
+            really = cause(shape, evidence.sign)
+            if really is None:
                 continue
             rows.append(
                 {
                     "case": case, "scene": scene, "evidence": evidence,
-                    "class": cause, "at": shape.centroid.coords[0],
+                    "class": really, "at": shape.centroid.coords[0],
                 }
             )  # fmt: skip
     return rows
@@ -91,7 +95,9 @@ def rows_of_scene(seed: int, index: int) -> list[dict[str, Any]]:
     stands = [(s.shape, s.box) for s in scene.world.stands]
     with tempfile.TemporaryDirectory(prefix="learn-") as folder:
         job = write_delivery(scene, Path(folder) / "in", Path(folder) / "truth", one.form)
-        return rows_of(job, scene.truth, stands, one.form.job_id, index)
+        return rows_of(
+            job, lambda outline, sign: cause_of(outline, sign, scene.truth, stands), one.form.job_id, index
+        )
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.volumetrics.region_relief import BESIDE_CELLS, coherent, foretold, hollow
+
 Floats = NDArray[np.float64]
 
 LEAST_BAND_M = 1.5
@@ -101,10 +103,30 @@ class Shape:
     """The part of the volume out of reach of any certain change: a gentle rim, or noise that joined on."""
     whole: tuple[float, float, float] | None = None
     """Width, elongation and rectangularity of all that the outline encloses, if that is more than itself."""
+    odd_high: float = 0.5
+    """Share of the outline along which the higher surface, not the lower, breaks with the ground around."""
+    foretold: float = 0.0
+    """Share of the change that the earlier ground foretells, moved by a cell or blurred."""
+    cells_moved: float = 1.0
+    """Cells by which the ground would have to be moved down its slope to seem changed by so much."""
+    coherent: float = 1.0
+    """Share of the rise's slopes that goes on from cell to cell: faces have 1, leaves and noise little."""
+    at_repose: float = 0.0
+    """Share of the region where the rise slopes as poured earth does."""
+    hollow: float = 0.0
+    """How far the earlier ground lay below that within three metres, over the change; of crests below 0."""
+    rougher_high: float = 0.0
+    """ln of the roughness inside on the higher surface over that on the lower one."""
+    level_sigmas: float = 1.0
+    """Spread of the higher surface inside, in σ of a cell or of a small square: near 1 for water."""
+    deeper_within: float = 1.0
+    """Mean rise of the half farther from the outline over that of the half nearer to it."""
 
 
 NAMES = tuple(f.name for f in fields(Shape))
 REPOSE = 0.8
+AT_REPOSE = (0.45, 0.9)
+"""Tangents between which the faces of poured earth and rock lie, as cells show them."""
 """Tangent of the steepest slope at which poured earth and rock lie."""
 WALL_SAMPLING = 0.0724
 """σ² = 0.0724·h²·s³·P of the volume under a wall of height h and length P at random to cells of side s."""
@@ -174,11 +196,12 @@ def shape_of(
     r = _region(before, rise, inside, cell_m)
     tan = _slope(r.earlier, r.known, cell_m)
     slope = float(tan[r.inside].mean())
+    tan_rise = _slope(r.d, r.known, cell_m)
     sigma = max(math.hypot(scale.smooth_m, scale.smooth_slope_m * slope), 1e-4)
-    edge, closed, standing = _step_across(r)
+    edge, closed, standing, odd_high = _step_across(r)
     wall_m = _wall(r)
     whole = _whole(r.inside, cell_m)
-    rough_high, rough_low, rough_m = _roughness(r, scale)
+    rough_high, rough_low, rough_m, rougher_high = _roughness(r, scale)
     grain_high, grain_low = _grains(r, scale)
     core = _core(r)
     far = r.inside & ~_within_reach(r.d, r.known, r.inside, sigma, r.cell, scale)
@@ -207,12 +230,27 @@ def shape_of(
         fringe_share=_fringe(r, scale, 3 * sigma) / r.volume,
         sampling_share=_sampling(r, wall_m, encloses=whole is not None) / r.volume,
         towards_end=float(r.d[ends].mean()) / max(r.mean, 1e-6) - 1.0 if ends.any() else 0.0,
-        steep=_steep(r),
+        steep=_steep(r, tan_rise),
         # The outline runs half a cell outside the outermost cells' centres.
         piled=r.mean / (REPOSE * max(float(r.depth[r.inside].mean()) - 0.5 * r.cell, 0.25 * r.cell)),
         cells_wide=r.width / r.cell,
         lobe_share=float(np.clip(float(r.d[far].sum()) / r.volume, 0.0, 1.0)),
         whole=whole,
+        odd_high=odd_high,
+        foretold=foretold(
+            r.earlier,
+            r.d,
+            r.known,
+            r.inside | (r.away <= BESIDE_CELLS * r.cell),
+            scale.after_cells + 0.5,  # laying one grid on the other takes half a cell more
+        ),
+        cells_moved=r.median / max(slope * r.cell * scale.after_cells, 1e-3),
+        coherent=coherent(r.d, r.inside, cell_m),
+        at_repose=float(((tan_rise > AT_REPOSE[0]) & (tan_rise < AT_REPOSE[1]))[r.inside].mean()),
+        hollow=hollow(r.earlier, r.known, r.inside, r.cell) / max(r.median, 0.1),
+        rougher_high=rougher_high,
+        level_sigmas=_spread(r.high[core]) / max(scale.random_m, scale.smooth_m, 1e-4),
+        deeper_within=_deeper_within(r),
     )
 
 
@@ -230,8 +268,10 @@ def _region(before: Floats, rise: Floats, inside: NDArray[np.bool_], cell_m: tup
     return _Region(cell_m, known, inside, sign > 0, d, high, low, _depth(inside, cell_m), away)
 
 
-def _step_across(r: _Region) -> tuple[float, float, float]:
-    """Step of the rise across the outline; the share of the outline that has one; how much of it stood.
+def _step_across(r: _Region) -> tuple[float, float, float, float]:
+    """Step of the rise across the outline; the share of the outline that has one; how much of it stood, in
+    the mean and as the share of the outline where the higher surface breaks with the ground around more than
+    the lower one does: terraces and bunds that stand in both surveys spoil the mean, not the share.
 
     It is taken between bands to both sides of the outline, no wider than the region's half.
     """
@@ -245,21 +285,28 @@ def _step_across(r: _Region) -> tuple[float, float, float]:
         near_out = r.outside & (r.away <= band + 2.5 * cell)
     side = 2 * max(1, round(band / cell)) + 1
 
-    def local(values: Floats, where: NDArray[np.bool_]) -> Floats:
-        share = uniform_filter(where.astype(np.float64), side, mode="constant")
+    shares = [
+        uniform_filter(where.astype(np.float64), side, mode="constant") for where in (near_in, near_out)
+    ]
+
+    def local(values: Floats, where: NDArray[np.bool_], share: Floats) -> Floats:
         total = uniform_filter(np.where(where, values, 0.0), side, mode="constant")
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(share > 1e-9, total / share, np.nan)
 
     def step(values: Floats) -> Floats:
-        steps = (local(values, near_in) - local(values, near_out))[r.rim]
+        steps = (local(values, near_in, shares[0]) - local(values, near_out, shares[1]))[r.rim]
         return steps[np.isfinite(steps)]
 
     steps, above = step(r.d), step(r.high)
+    clear = steps > 0.3 * r.mean
+    clear = clear if clear.any() else np.ones(steps.shape, np.bool_)
+    odd = (np.abs(above) > np.abs(above - steps))[clear]
     edge = float(steps.mean()) if steps.size else 0.0
     closed = float((steps > 0.3 * r.mean).sum()) / max(int(r.rim.sum()), 1)
     stood = float(above.mean()) if above.size else 0.0
-    return edge, closed, float(np.clip(stood / max(edge, 0.2 * r.mean, 1e-6), -1.0, 2.0))
+    standing = float(np.clip(stood / max(edge, 0.2 * r.mean, 1e-6), -1.0, 2.0))
+    return edge, closed, standing, float(odd.mean()) if odd.size else 0.5
 
 
 def _wall(r: _Region) -> float:
@@ -297,8 +344,9 @@ def _core(r: _Region) -> NDArray[np.bool_]:
     return core if int(core.sum()) >= 8 else r.inside
 
 
-def _roughness(r: _Region, scale: Scale) -> tuple[float, float, float]:
-    """ln of the roughness inside over that outside, of the higher and the lower surface; metres inside."""
+def _roughness(r: _Region, scale: Scale) -> tuple[float, float, float, float]:
+    """ln of the roughness inside over that outside, of the higher and the lower surface; metres inside; ln of
+    that of the higher over that of the lower surface."""
     core, ring = _core(r), r.outside & (r.away > 2 * r.cell)
     floor = max(scale.random_m * 0.5, 1e-4)
     in_high, in_low = (_rough(z, r.known, core, scale.radius) for z in (r.high, r.low))
@@ -307,6 +355,7 @@ def _roughness(r: _Region, scale: Scale) -> tuple[float, float, float]:
         math.log(max(in_high, 0.02 * out_high, 1e-5) / out_high),
         math.log(max(in_low, 0.02 * out_low, 1e-5) / out_low),
         in_high,
+        math.log(max(in_high, 1e-4) / max(in_low, 1e-4)) if in_high > 0 and in_low > 0 else 0.0,
     )
 
 
@@ -321,12 +370,20 @@ def _grains(r: _Region, scale: Scale) -> tuple[float, float]:
     return high, low
 
 
-def _steep(r: _Region) -> float:
+def _steep(r: _Region, tan_rise: Floats) -> float:
     """Tangent of the rise's slope that a fifth of the strip along the outline exceeds."""
     cell = r.cell
     within = r.inside & (r.depth <= max(1.0, 2 * cell))
     beside = r.outside & (r.away <= max(0.5, 1.01 * cell))
-    return float(np.quantile(_slope(r.d, r.known, r.cell_m)[within | beside], 0.8))
+    return float(np.quantile(tan_rise[within | beside], 0.8))
+
+
+def _deeper_within(r: _Region) -> float:
+    within = r.inside & (r.depth > 0.5 * float(r.depth[r.inside].max()))
+    near = r.inside & ~within
+    if not near.any():
+        return 1.0
+    return float(np.clip(float(r.d[within].mean()) / max(float(r.d[near].mean()), 1e-3), 0.0, 5.0))
 
 
 def wall_sampling(d: Floats, known: NDArray[np.bool_], near: NDArray[np.bool_]) -> float:

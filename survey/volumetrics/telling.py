@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -60,6 +60,17 @@ _SHAPES: dict[str, tuple[float, float]] = {
     "higher_than_heaped": (0.0, 2.5),
     "straight_strip": (0.0, 1.5),
     "ln_cells_wide": (0.7, 2.3),
+    "odd_when_high": (0.0, 1.0),
+    "foretold": (0.0, 1.0),
+    "ln_cells_moved": (-1.0, 1.0),
+    "coherent": (0.1, 0.9),
+    "at_repose": (0.0, 0.8),
+    "hollow_before": (0.0, 1.0),
+    "crest_before": (0.0, 1.0),
+    "rougher_when_high": (-1.5, 3.0),
+    "ln_level_sigmas": (0.0, 4.0),
+    "level_as_water": (0.0, 1.0),
+    "deeper_within": (0.5, 4.0),
 }
 _COLOURS: dict[str, tuple[float, float]] = {
     "green_high": (0.0, 1.0),
@@ -161,6 +172,18 @@ def numbers(e: Any) -> dict[str, float]:
         # Who digs a trench digs it straight; water winds.
         "straight_strip": _bounded(2 * s.rectangular - 1, 0, 1) * max(0.0, _ln(s.elongation) - 1.2),
         "ln_cells_wide": _ln(s.cells_wide) if s.cells_wide > 0 else 2.3,
+        # Of a pit the later surface breaks with the ground around, of a crop that went the earlier.
+        "odd_when_high": s.odd_high,
+        "foretold": s.foretold,
+        "ln_cells_moved": _ln(s.cells_moved),
+        "coherent": s.coherent,
+        "at_repose": s.at_repose,
+        "hollow_before": s.hollow,
+        "crest_before": -s.hollow,
+        "rougher_when_high": s.rougher_high,
+        "ln_level_sigmas": _ln(s.level_sigmas),
+        "level_as_water": 2 - s.level_sigmas,
+        "deeper_within": s.deeper_within,
     }
     c = e.colour
     if c.before is not None and c.after is not None and c.change is not None:
@@ -221,26 +244,49 @@ def _bounded(value: float, low: float, high: float) -> float:
     return low if not value > low else min(value, high)
 
 
+PAIR_BOUND = 6.0
+"""A product of two numbers says no more than this, in units of their scales."""
+
+
+def with_pairs(z: NDArray[np.float64], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Standardised numbers (…, names), followed by the bounded products of some pairs of them."""
+    products = np.clip(z[..., pairs[:, 0]] * z[..., pairs[:, 1]], -PAIR_BOUND, PAIR_BOUND)
+    return np.concatenate([z, products], axis=-1)
+
+
 @dataclass(frozen=True)
 class Weights:
-    """A multinomial logistic model: softmax(intercept + coefficients · (number - centre) / scale)."""
+    """A multinomial logistic model: softmax(intercept + coefficients · (standardised numbers, products)).
+
+    Products of two numbers let one say what another means: what stood above its surroundings is a heap if its
+    faces go on, and a crown if they do not.
+    """
 
     names: tuple[str, ...]
     centre: NDArray[np.float64]
     scale: NDArray[np.float64]
     intercept: NDArray[np.float64]  # (classes,)
-    coefficients: NDArray[np.float64]  # (classes, names)
+    coefficients: NDArray[np.float64]  # (classes, names and pairs)
+    pairs: NDArray[np.int64]  # (pairs, 2) places among the names
+
+    def terms(self, given: Mapping[str, float]) -> NDArray[np.float64]:
+        x = (np.array([given[n] for n in self.names]) - self.centre) / self.scale
+        return with_pairs(x, self.pairs)
 
     def scores(self, given: Mapping[str, float]) -> NDArray[np.float64]:
-        x = (np.array([given[n] for n in self.names]) - self.centre) / self.scale
-        return self.intercept + self.coefficients @ x
+        return self.intercept + self.coefficients @ self.terms(given)
 
     def speaking(
         self, given: Mapping[str, float], this: int, other: int, most: int = 3
     ) -> list[tuple[str, float]]:
-        """The numbers that speak most for class ``this`` against ``other``, and by how much (in logits)."""
-        x = (np.array([given[n] for n in self.names]) - self.centre) / self.scale
-        push = (self.coefficients[this] - self.coefficients[other]) * x
+        """The numbers that speak most for class ``this`` against ``other``, and by how much (in logits).
+
+        What a product says is said by both of its numbers, half by each.
+        """
+        whole = (self.coefficients[this] - self.coefficients[other]) * self.terms(given)
+        push, products = whole[: len(self.names)], whole[len(self.names) :]
+        for side in (0, 1):
+            push = push + np.bincount(self.pairs[:, side], 0.5 * products, minlength=len(self.names))
         order = np.argsort(-push, kind="stable")[:most]
         return [(self.names[k], float(push[k])) for k in order if push[k] > 0.2]
 
@@ -253,6 +299,11 @@ class Model:
     shift: float = 0.0
 
 
+def places(names: Sequence[str], pairs: Iterable[Sequence[str]]) -> NDArray[np.int64]:
+    """(pairs, 2) places of named pairs among the names."""
+    return np.array([[names.index(n) for n in pair] for pair in pairs], np.int64).reshape(-1, 2)
+
+
 @lru_cache(maxsize=1)
 def model() -> Model:
     """The model that ships with the program."""
@@ -262,7 +313,11 @@ def model() -> Model:
         {
             name: Weights(
                 tuple(w["names"]),
-                *(np.array(w[part], np.float64) for part in ("centre", "scale", "intercept", "coefficients")),
+                np.array(w["centre"], np.float64),
+                np.array(w["scale"], np.float64),
+                np.array(w["intercept"], np.float64),
+                np.array(w["coefficients"], np.float64),
+                places(w["names"], w["pairs"]),
             )
             for name, w in raw["weights"].items()
         },

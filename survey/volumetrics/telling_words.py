@@ -68,6 +68,30 @@ def _phrase(name: str, e: Any) -> str:
         return "more height than so little ground carries of poured earth" if s.piled > 1.3 else ""
     if name == "straight_strip":
         return f"{s.elongation:.1f} times as long as wide, and straight" if s.rectangular > 0.6 else ""
+    if name == "odd_when_high":
+        return f"along {percent(s.odd_high)} of its outline {when} breaks with the ground around"
+    if name == "foretold" and s.foretold > 0.3:
+        return f"{percent(s.foretold)} of it is the earlier ground itself, moved or blurred by a cell"
+    if name == "ln_cells_moved" and s.cells_moved < 2:
+        return f"on slopes where a move by {s.cells_moved:.1f} cells looks the same"
+    if name == "coherent":
+        if s.coherent > 0.6:
+            return "faces that go on from cell to cell"
+        return "slopes that change from cell to cell" if s.coherent < 0.4 else ""
+    if name == "at_repose" and s.at_repose > 0.25:
+        return "faces that slope as poured earth does"
+    if name in ("hollow_before", "crest_before"):
+        if s.hollow > 0.1:
+            return "the ground there was hollow before"
+        return "the ground there was a crest before" if s.hollow < -0.3 else ""
+    if name == "rougher_when_high" and abs(s.rougher_high) > 0.4:
+        return "rougher while it was higher" if s.rougher_high > 0 else "rougher while it was lower"
+    if name in ("ln_level_sigmas", "level_as_water") and s.level_sigmas < 5:
+        return f"in {when} level to {s.level_sigmas:.1f} σ"
+    if name == "deeper_within":
+        if s.deeper_within > 1.7:
+            return "most in the middle"
+        return "as much along its edge as in the middle" if s.deeper_within < 1.3 else ""
     if name == "box_like":
         return "like a box, flat on top" if s.level < 0.2 and s.wall > 0.5 else "not like a box"
     if name == "deep_but_unseen" and c.change is not None and c.change < 1:

@@ -171,6 +171,89 @@ def test_what_is_out_of_reach_of_any_certain_change_is_a_lobe() -> None:
     assert shape_of(GROUND, -frustum(2.0), frustum(2.0) > 0, (CELL, CELL), certain).lobe_share == 0.0
 
 
+def test_of_a_pit_the_lower_surface_breaks_with_the_ground_and_of_a_crop_the_higher() -> None:
+    """Beside terraces that stand in both surveys, too."""
+    terraces = np.where(EAST > 8, -0.4, np.where(EAST < -8, 0.3, 0.0))
+    field = (np.abs(EAST) < 8) & (np.abs(SOUTH) < 8)
+    ground = GROUND + terraces
+    pit, crop = np.where(field, -0.9, 0.0), np.where(field, 0.9, 0.0)
+    assert look(pit, ground).odd_high < 0.2
+    assert look(-crop, ground + crop).odd_high > 0.8
+    assert look(pit).odd_high < 0.05
+    assert look(-crop, GROUND + crop).odd_high > 0.95
+
+
+CLIFF = 300 + 6 / (1 + np.exp(-EAST * 3)) + RNG.normal(0, 0.01, (N, N))
+
+
+@pytest.mark.parametrize(("east_cells", "blur"), [(0.4, 0.0), (0.0, 0.9), (-0.3, 0.6)])
+def test_a_cliff_that_was_moved_or_blurred_foretells_its_change(east_cells: float, blur: float) -> None:
+    from scipy.ndimage import gaussian_filter, shift
+
+    after = gaussian_filter(shift(CLIFF, (0, east_cells), order=3, mode="nearest"), blur)
+    rise = after - CLIFF
+    inside = (np.abs(rise) > 0.15) & (np.sign(rise) == np.sign(rise.ravel()[np.abs(rise).argmax()]))
+    inside &= np.abs(SOUTH) < 20
+    s = shape_of(CLIFF, rise, inside, (CELL, CELL), SCALE)
+    assert s.foretold > 0.8
+    assert s.cells_moved < 1.5
+
+
+def test_no_ground_foretells_a_pit_nor_a_cliff_that_was_cut_back() -> None:
+    assert look(-frustum(2.0)).foretold < 0.1
+    pit = look(-frustum(2.0), CLIFF)
+    assert pit.foretold < 0.15
+    back = 300 + 6 / (1 + np.exp(-(EAST - 6) * 3))
+    rise = np.where(np.abs(SOUTH) < 20, back - CLIFF, 0.0)
+    s = shape_of(CLIFF, rise + NOISE, rise < -0.1, (CELL, CELL), SCALE)
+    assert s.foretold < 0.4
+
+
+def test_what_the_ground_foretells_is_the_same_upside_down_and_turned() -> None:
+    rise = np.roll(CLIFF, 1, axis=1) - CLIFF
+    inside = (rise < -0.15) & (np.abs(SOUTH) < 20)
+    s = shape_of(CLIFF, rise, inside, (CELL, CELL), SCALE)
+    for before, change, where in ((-CLIFF, -rise, inside), (CLIFF.T, rise.T, inside.T)):
+        other = shape_of(before, change, where, (CELL, CELL), SCALE)
+        assert other.foretold == pytest.approx(s.foretold, rel=1e-6)
+
+
+def test_faces_of_a_cone_go_on_and_lie_at_repose_and_leaves_do_neither() -> None:
+    cone = np.clip(0.65 * (8.0 - R), 0, None)
+    crowns = np.where(R < 8, 3 + RNG.normal(0, 0.5, (N, N)), 0)
+    heap, leaves = look(cone), look(crowns)
+    assert heap.coherent > 0.9
+    assert leaves.coherent < 0.5
+    assert heap.at_repose > 0.7
+    assert leaves.at_repose < 0.2
+    assert heap.deeper_within > 2
+    assert leaves.deeper_within == pytest.approx(1, abs=0.1)
+    assert leaves.rougher_high > 1.5
+    assert look(-crowns, GROUND + crowns).rougher_high > 1.5
+
+
+def test_a_gully_deepens_what_was_hollow_and_a_pit_does_not() -> None:
+    valley = GROUND - 1.2 * np.exp(-((SOUTH / 2.0) ** 2))
+    strip = np.where((np.abs(SOUTH) < 1.5) & (np.abs(EAST) < 20), -0.8, 0.0)
+    assert look(strip, valley).hollow > 0.2
+    assert look(strip).hollow == pytest.approx(0, abs=0.05)
+    assert look(strip, 600 - valley).hollow < -0.2
+
+
+def test_water_is_level_to_the_noise_of_a_cell() -> None:
+    bowl = GROUND - frustum(3.0)
+    pond = look(np.where(R < 7.5, 299.5 - bowl, 0.0), bowl)
+    assert pond.level_sigmas < 2
+    assert look(frustum(2.0, face=0.6)).level_sigmas > 5
+
+
+def test_how_far_ground_had_to_move_is_its_change_over_its_slope() -> None:
+    slope = 300 + 0.5 * EAST
+    box = (np.abs(SOUTH) < 6) & (np.abs(EAST) < 6)
+    s = shape_of(slope, np.where(box, -1.0, 0.0), box, (CELL, CELL), replace(SCALE, after_cells=2))
+    assert s.cells_moved == pytest.approx(1.0 / (0.5 * CELL * 2), rel=0.05)
+
+
 # -- the model -------------------------------------------------------------------------------------------
 def region(sign: int, rise: np.ndarray, before: np.ndarray = GROUND) -> SimpleNamespace:
     shape = look(rise, before)
