@@ -39,7 +39,7 @@ def row_of(seed: int, index: int) -> dict[str, Any]:
     """All bodies of one scene with what they really are."""
     from survey.blocks import Engine
     from survey.pipelines.epochs import open_epochs
-    from survey.pipelines.existing.scan import scan
+    from survey.pipelines.existing.wide import search
     from survey.pipelines.inputs import open_inputs
     from survey.pipelines.job import load_job
     from survey.volumetrics.existing import Look
@@ -55,7 +55,7 @@ def row_of(seed: int, index: int) -> dict[str, Any]:
             epochs, _ = open_epochs(job, inputs)
             began = time.perf_counter()
             after = epochs[-1]
-            found = scan(after.surface, Look(), engine, after.ortho, 40.0, 0.4)
+            found = search(after.surface, Look(), engine, after.ortho, 40.0, 0.4)
             seconds = time.perf_counter() - began
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -83,7 +83,7 @@ def bodies_of(seed: int) -> dict[str, Any]:
     """The bodies that the later survey alone shows and what they are, as score_existing.py has them."""
     from survey.blocks import Engine
     from survey.pipelines.epochs import open_epochs
-    from survey.pipelines.existing.scan import scan
+    from survey.pipelines.existing.wide import search
     from survey.pipelines.inputs import open_inputs
     from survey.pipelines.job import load_job
     from survey.volumetrics.existing import Look
@@ -93,7 +93,7 @@ def bodies_of(seed: int) -> dict[str, Any]:
         job = load_job(Path(name) / "job.toml")
         with Engine(1) as engine, open_inputs(job) as inputs:
             after = open_epochs(job, inputs)[0][-1]
-            found = scan(after.surface, Look(), engine, after.ortho, 40.0, 0.4)
+            found = search(after.surface, Look(), engine, after.ortho, 40.0, 0.4)
     wanted = standing(world)
     bodies = []
     for body in found.bodies:

@@ -13,6 +13,7 @@ from survey.volumetrics.existing_ground import Body, Bools, Floats, bodies, draw
 from survey.volumetrics.existing_shape import Form, form_of
 
 _REACH_M = 2.0
+_REDRAWN = 2  # a hollow says less of where a pit ends than breaks do
 _HULL = (1.25, 6.0)  # a rim that is open on one side fills this much less than its hull
 
 
@@ -79,6 +80,37 @@ def candidates(
             out.append(
                 Candidate(final, form_of(z, under, final.cells, rim, final.sign, cell_m, final.sigma_m))
             )
+    return out
+
+
+def hollowed(
+    z: Floats, core: Bools, by_m: float, rim: Floats, cell_m: float, least_m2: float, least_m: float
+) -> list[Candidate]:
+    """Pits around ground that lies below its surroundings, whatever breaks there are.
+
+    Parameters
+    ----------
+    z, rim : as of ``candidates``.
+    core : cells that lie low. ``by_m``: how far beyond them a pit may reach at first.
+    """
+    zone = distance_to(core) * cell_m <= by_m
+    drawn = drawn_ground(z, zone, np.ones_like(zone), cell_m)
+    if drawn is None:
+        return []
+    ground, sigma = drawn
+    reach = distance_to(zone) * cell_m <= _REACH_M
+    none = np.zeros_like(zone)
+    out: list[Candidate] = []
+    for body in bodies(z - ground, reach, rim, cell_m, sigma, least_m2, least_m):
+        if body.sign > 0 or not (body.cells & core).any():
+            continue
+        final, under = body, ground
+        for _ in range(_REDRAWN):
+            again = _again(z, final, none, rim, cell_m, least_m2, least_m)
+            if again is None:
+                break
+            final, under = again
+        out.append(Candidate(final, form_of(z, under, final.cells, rim, -1, cell_m, final.sigma_m)))
     return out
 
 

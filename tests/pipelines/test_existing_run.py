@@ -18,6 +18,7 @@ from survey.boundary.zones import make_zones
 from survey.grid import Grid
 from survey.pipelines.existing.find import EXISTING, Existing, ExistingSettings, find_existing
 from survey.pipelines.existing.scan import scan, working_grid
+from survey.pipelines.existing.wide import search
 from survey.volumetrics.existing import Look
 
 GRID = Grid("EPSG:32643", 500_000.0, 2_900_000.0, 0.5, 0.5, 480, 560)
@@ -169,3 +170,43 @@ def test_where_rounding_breaks_the_ground_as_rims_do_nothing_is_made_of_it(step_
     else:
         assert sorted(s.kind for s, _ in made.found.sites) == ["heap", "pit"]
         assert "rounded-heights" not in said
+
+
+def rough(seed: int = 4) -> Held:
+    """Ground whose own breaks hide rims: metres of relief within metres, and in it a pit 64 m wide."""
+    rng = np.random.default_rng(seed)
+    k = np.hypot(np.fft.fftfreq(GRID.height)[:, None], np.fft.rfftfreq(GRID.width)[None])
+    k[0, 0] = 1
+    spectrum = np.fft.rfft2(rng.normal(size=GRID.shape)) * k**-1.6 * (k < 0.2)
+    spectrum[0, 0] = 0
+    relief = np.fft.irfft2(spectrum, s=GRID.shape)
+    rows, cols = np.mgrid[0 : GRID.height, 0 : GRID.width]
+    east, north = GRID.east_north(rows, cols)
+    z = 300 + 2.5 * relief / relief.std() + 0.1 * (east - 500_000)
+    z -= np.clip((32.0 - np.hypot(east - 500_140, north - 2_899_880)) * math.tan(math.radians(60)), 0, 15.0)
+    return Held(GRID, z.astype(np.float32))
+
+
+def test_the_second_search_adds_and_takes_nothing() -> None:
+    for surface in (ground(), rough()):
+        first = scan(surface, Look(), Engine(1), None, 40.0, 0.4)
+        second = search(surface, Look(), Engine(1), None, 40.0, 0.4)
+        assert {b.outline.wkt for b in first.bodies} <= {b.outline.wkt for b in second.bodies}
+        sites = [b.outline for b in first.bodies if b.probability >= 0.5]
+        for added in second.bodies:
+            if added not in first.bodies:
+                assert added.sign < 0
+                assert added.probability >= 0.5
+                assert all(s.intersection(added.outline).area <= 0.25 * s.area for s in sites)
+
+
+def test_a_wide_pit_on_rough_ground_is_found_to_its_rim_however_the_survey_is_cut() -> None:
+    true = shapely.Point(500_140, 2_899_880).buffer(32)
+    whole, cut = (search(rough(), Look(), Engine(1), None, 40.0, 0.4, tile) for tile in (4096, 150))
+    assert [(b.outline.wkt, b.form) for b in whole.bodies] == [(b.outline.wkt, b.form) for b in cut.bodies]
+    shares = [
+        b.outline.intersection(true).area / b.outline.union(true).area
+        for b in whole.bodies
+        if b.sign < 0 and b.probability >= 0.5
+    ]
+    assert max(shares, default=0.0) > 0.8

@@ -14,11 +14,13 @@ from survey.dem.sampling import WINDOW_CELLS
 from survey.dem.steps import step_of
 from survey.errors import InputRefused
 from survey.pipelines.change.sites import Found
-from survey.pipelines.existing.scan import STRENGTHS, TILE_CELLS, Seen, scan, settle
+from survey.pipelines.existing.scan import STRENGTHS, TILE_CELLS, Seen, settle
+from survey.pipelines.existing.wide import search
 from survey.record import Dismissed, Site, SiteStatus, Zone
 from survey.remark import Remark
 from survey.volumetrics.existing import Look
 from survey.volumetrics.existing_tell import WEIGHTS, dismissal, reasons
+from survey.volumetrics.existing_wide import WORTH, WideLook
 
 if TYPE_CHECKING:
     from survey.blocks import Engine
@@ -52,6 +54,7 @@ class ExistingSettings:
     listed_from: float = 0.03
     outline_sigma_m: float = 0.5
     look: Look = field(default_factory=Look)
+    wide: WideLook = field(default_factory=WideLook)
 
     @classmethod
     def of_job(cls, job: Job) -> ExistingSettings:
@@ -99,8 +102,15 @@ def find_existing(
     if tile_cells is not None:
         tile = max(256, tile_cells // settings.look.block(opened.surface.grid))
     # Windows overlap, and a block or a strip is decoded as a whole.
-    made = scan(
-        Recent(opened.surface), settings.look, engine, opened.ortho, settings.least_m2, settings.least_m, tile
+    made = search(
+        Recent(opened.surface),
+        settings.look,
+        engine,
+        opened.ortho,
+        settings.least_m2,
+        settings.least_m,
+        tile,
+        settings.wide,
     )
     bodies = [b for b in settle(made.bodies) if b.form.area_m2 >= settings.least_m2]
     chosen = [b for b in bodies if b.probability >= settings.site_from]
@@ -121,8 +131,10 @@ def find_existing(
         "strengths": list(STRENGTHS),
         "working_cell_m": made.working.cell_m,
         "zones_looked_at": made.zones,
+        "hollows_looked_at": made.hollows,
         "bodies_looked_at": len(made.bodies),
         "weights": {("pit" if sign < 0 else "heap"): w for sign, w in WEIGHTS.items()},
+        "hollow_weights": WORTH,
         "orthomosaic": opened.ortho is not None,
     }
     notes = [ONE_SURVEY]

@@ -22,7 +22,7 @@ from survey.grid import Grid
 from survey.volumetrics import existing, runs
 from survey.volumetrics.existing import Look
 from survey.volumetrics.existing_cells import distance_to
-from survey.volumetrics.existing_find import candidates, rim_of
+from survey.volumetrics.existing_find import Candidate, candidates, rim_of
 from survey.volumetrics.existing_shape import Form
 from survey.volumetrics.existing_tell import Cover, probability
 
@@ -35,7 +35,7 @@ TILE_CELLS = 1024
 _JOINED_M = 1.5  # breaks nearer to each other than twice this belong together
 _LEAST_ZONE = 0.6
 """Of the smallest site: half of a rim, widened by ``_JOINED_M`` to both sides, covers more than that."""
-_MARGIN_M = (25.0, 120.0)
+MARGIN_M = (25.0, 120.0)
 _MOST_CELLS = 3_000_000  # of a window
 EVEN = 0.5
 STRENGTHS = (1.0, 2.5)
@@ -71,6 +71,7 @@ class Scan:
     working: Grid
     limits: tuple[float, ...]
     zones: int
+    hollows: int = 0
 
 
 def working_grid(grid: Grid, look: Look) -> Grid:
@@ -112,7 +113,7 @@ def scan(
     return Scan(sorted(bodies, key=lambda b: (b.first, b.sign, -b.form.area_m2)), working, limits, len(zones))
 
 
-def _heights(
+def heights_on(
     surface: Readable, look: Look, working: Grid, piece: Grid, times: int = 1
 ) -> NDArray[np.float32]:
     """Mean heights on working cells of a piece (it may overhang), ``times`` by ``times`` together."""
@@ -137,7 +138,7 @@ def _rows(grid: Grid, first: int, count: int) -> Grid:
     return replace(grid, row0=grid.row0 + first, height=count)
 
 
-def _grown(piece: Grid, by: int) -> Grid:
+def grown(piece: Grid, by: int) -> Grid:
     return replace(
         piece,
         row0=piece.row0 - by,
@@ -149,7 +150,7 @@ def _grown(piece: Grid, by: int) -> Grid:
 
 def _count(surface: Readable, look: Look, working: Grid, tile: Grid) -> list[NDArray[np.int64]]:
     halo = look.reach(working.cell_m)
-    z = _heights(surface, look, working, _grown(tile, halo))
+    z = heights_on(surface, look, working, grown(tile, halo))
     core = np.s_[halo:-halo, halo:-halo]
     return [existing.histogram(existing.breaks(z, working.cell_m, d)[core]) for d in look.distances_m]
 
@@ -160,7 +161,7 @@ def _mark(
     cell = working.cell_m
     joined = math.ceil(_JOINED_M / cell)
     halo = look.reach(cell) + joined
-    z = _heights(surface, look, working, _grown(tile, halo))
+    z = heights_on(surface, look, working, grown(tile, halo))
     rim = np.abs(rim_of([existing.breaks(z, cell, d) for d in look.distances_m], limits))
     core = np.s_[halo:-halo, halo:-halo]
     out = []
@@ -210,13 +211,13 @@ def _window(
     cell = working.cell_m
     r0, r1 = int(own_runs[:, 0].min()), int(own_runs[:, 0].max()) + 1
     c0, c1 = int(own_runs[:, 1].min()), int(own_runs[:, 2].max())
-    margin = math.ceil(float(np.clip(0.6 * max(r1 - r0, c1 - c0) * cell, *_MARGIN_M)) / cell)
+    margin = math.ceil(float(np.clip(0.6 * max(r1 - r0, c1 - c0) * cell, *MARGIN_M)) / cell)
     times = math.ceil(math.sqrt((r1 - r0 + 2 * margin) * (c1 - c0 + 2 * margin) / _MOST_CELLS))
     reach = look.reach(cell)
     pad = -(-reach // times) * times
     height, width = (-(-n // times) * times for n in (r1 - r0 + 2 * margin, c1 - c0 + 2 * margin))
     piece = replace(working, row0=r0 - margin, col0=c0 - margin, height=height, width=width)
-    z = _heights(surface, look, working, _grown(piece, pad), times)
+    z = heights_on(surface, look, working, grown(piece, pad), times)
     size, halo = cell * times, pad // times
     rim = rim_of([existing.breaks(z, size, d) for d in look.distances_m], limits)
     core = np.s_[halo : z.shape[0] - halo, halo : z.shape[1] - halo]
@@ -230,17 +231,23 @@ def _window(
     own = marks & near
     if not own.any():
         return []
-    grid = replace(
-        piece.origin_here(),
-        cell_east=working.cell_east * times,
-        cell_north=working.cell_north * times,
-        height=height // times,
-        width=width // times,
-    )
     # Weak breaks are no ground to draw from only where zones are joined from weak breaks too.
     found = candidates(heights, own, (np.abs(rim) > 1.0) & ~near, rim, size, least_m2, least_m)
+    return seen_in(found, look.block(surface.grid), piece, times, ortho)
+
+
+def seen_in(
+    found: Sequence[Candidate], block: int, piece: Grid, times: int, ortho: Ortho | None
+) -> list[Seen]:
+    """Bodies that were found in a piece of the working grid, on cells ``times`` as large."""
+    grid = replace(
+        piece.origin_here(),
+        cell_east=piece.cell_east * times,
+        cell_north=piece.cell_north * times,
+        height=piece.height // times,
+        width=piece.width // times,
+    )
     out = []
-    block = look.block(surface.grid)
     for one in found:
         cover, around = _cover(ortho, grid, one.body.cells)
         row, col = np.argwhere(one.body.cells)[0]
