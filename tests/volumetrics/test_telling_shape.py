@@ -330,6 +330,20 @@ def test_a_single_cell_can_be_looked_at(shape: tuple[int, int]) -> None:
     assert s.one_cell == 1.0
 
 
+def test_a_product_speaks_for_both_of_its_numbers_and_is_bounded() -> None:
+    pairs = telling.places(["a", "b", "c"], [["a", "b"], ["c", "c"]])
+    z = np.array([2.0, -1.5, 4.0])
+    assert telling.with_pairs(z, pairs) == pytest.approx([2.0, -1.5, 4.0, -3.0, telling.PAIR_BOUND])
+    w = telling.Weights(
+        ("a", "b", "c"), np.zeros(3), np.ones(3), np.zeros(2),
+        np.array([[1.0, 0.0, 0.0, -2.0, 1.0], [0.0] * 5]), pairs,
+    )  # fmt: skip
+    given = dict(zip("abc", z.tolist(), strict=True))
+    assert w.scores(given) == pytest.approx([2.0 + 6.0 + telling.PAIR_BOUND, 0.0])
+    # All that is said is said by some number: 2 + half of 6, half of 6, and the whole of its own square.
+    assert dict(w.speaking(given, 0, 1)) == pytest.approx({"a": 5.0, "b": 3.0, "c": telling.PAIR_BOUND})
+
+
 def test_calibrated_odds_are_stretched_moved_and_shared():
     """ln(p′/(1 − p′)) = slope · ln(p/(1 − p)) + shift; all sum to one, the others keep their ratios."""
     m = telling.model()
