@@ -40,7 +40,8 @@ class WideLook:
     ``cell_m``: heights are averaged over blocks to cells of about this size (coarser where a survey would
     have more than ``most_cells`` of them). ``least_m``: shallower ones are not looked at.
     ``spreads``: robust standard deviations below their surroundings at which hollows are outlined.
-    ``worth_from``: log-odds by ``WORTH`` from which one is looked at closely.
+    ``worth_from``: log-odds by ``WORTH`` from which one is looked at closely. ``sure_from``: probability from
+    which a pit is added; it is above even, for nature has more hollows than rims.
     """
 
     cell_m: float = 2.0
@@ -49,6 +50,7 @@ class WideLook:
     least_m: float = 1.0
     spreads: tuple[float, ...] = (2.2, 3.3, 5.0)
     worth_from: float = 0.1
+    sure_from: float = 0.6
 
     def block(self, working_m: float, cells: int) -> int:
         """Working cells a side of a cell, in a survey of so many working cells."""

@@ -1,7 +1,7 @@
 """The second search of one survey: pits that are hollows at the scale of tens of metres, rim or no rim.
 
 It adds to what breaks of slope showed (``scan``) and takes nothing from it: hollows on ground that is a site
-already are passed over, and only what is likelier a pit than not is added.
+already are passed over, and only what is rather surely a pit is added.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def search(
     found = [h for h in hollows(z, coarse.cell_m, wide, least_m2) if _share_in(h, coarse, sites) <= _TAKEN]
     work = partial(_look_closely, surface, look, made, times, ortho, least_m2, least_m)
     more = [b for one in engine.map(work, found, stage="looking into hollows") for b in one]
-    pits = [b for b in more if b.probability >= EVEN and not _taken(b.outline, sites)]
+    pits = [b for b in more if b.probability >= wide.sure_from and not _taken(b.outline, sites)]
     bodies = sorted([*made.bodies, *pits], key=lambda b: (b.first, b.sign, -b.form.area_m2))
     return replace(made, bodies=bodies, hollows=len(found))
 
