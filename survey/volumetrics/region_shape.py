@@ -125,9 +125,9 @@ class Shape:
 
 NAMES = tuple(f.name for f in fields(Shape))
 REPOSE = 0.8
+"""Tangent of the steepest slope at which poured earth and rock lie."""
 AT_REPOSE = (0.45, 0.9)
 """Tangents between which the faces of poured earth and rock lie, as cells show them."""
-"""Tangent of the steepest slope at which poured earth and rock lie."""
 WALL_SAMPLING = 0.0724
 """σ² = 0.0724·h²·s³·P of the volume under a wall of height h and length P at random to cells of side s."""
 
