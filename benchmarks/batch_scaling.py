@@ -332,7 +332,7 @@ def sizes(folder: Path, args: argparse.Namespace) -> None:
             "used = resource.getrusage(resource.RUSAGE_SELF)\n"
             "print(json.dumps({'wall_s': round(time.perf_counter() - began, 2), 'cpu_s': round(used.ru_utime"
             " + used.ru_stime, 2), 'peak_mb': round(used.ru_maxrss / 1e3), 'stages': {k: round(v, 2) for k, v"
-            " in progress.seconds.items()}}))\n"
+            " in progress.took().items()}}))\n"
         )
         done = subprocess.run(
             [sys.executable, "-c", script, str(job), str(place / "runs"), args.reports],

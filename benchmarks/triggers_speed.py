@@ -69,7 +69,7 @@ progress = Clocks()
 record = run_triggers(load_job(Path(sys.argv[1])), Options(out=Path(sys.argv[2]), workers=2), progress)
 progress.stage("done")
 progress.close()
-stages = {k: [progress.seconds[k], v] for k, v in progress.cpu.items()}
+stages = {k: [progress.took()[k], v] for k, v in progress.cpu.items()}
 counts = {"listed": len(record.triggers["triggers"]), "followed": len(record.triggers["triggers"])
           + len(record.triggers["dismissed"]) + record.triggers["dismissed_more"]}
 print(json.dumps({"seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu,
