@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from survey.dem.contrast import MeanError, mean_error
 from survey.dem.mapping import map_onto, source_window
@@ -35,6 +34,9 @@ class _Widened:
 
     parts: list[Parts]
     fringe: int
+
+    def and_(self, other: _Widened) -> _Widened:
+        return _Widened([*self.parts, *other.parts], self.fringe + other.fringe)
 
 
 def to_the_rim(
@@ -61,11 +63,16 @@ def to_the_rim(
         np.round(m.level_edges_m * GRAINS_PER_M).astype(np.int64),
         FIXED,
     )
-    # Regions know nothing of each other, and what looks at them leaves the interpreter's lock.
+    halo = reach_of(m.job.cell_east, m.job.cell_north, m.thresholds).halo
+    tiles = [(k, tile) for k in which for tile in _tiles(m.regions, k, halo)]
+    # Tiles know nothing of each other, and what looks at them leaves the interpreter's lock.
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        found = list(pool.map(lambda k: _along(m, plan, k), which))
-    strips = [gather(f.parts, m.job) for f in found]
-    changed = [(k, s) for k, s in zip(which, strips, strict=True) if s.count]
+        seen = list(pool.map(lambda task: _along(m, plan, task[0], task[1], halo), tiles))
+    found = {k: _Widened([], 0) for k in which}
+    for (k, _), one in zip(tiles, seen, strict=True):
+        found[k] = found[k].and_(one)
+    strips = {k: gather(f.parts, m.job) for k, f in found.items()}
+    changed = [(k, s) for k, s in strips.items() if s.count]
     m.settings.update(
         {
             "rims_widened": len(changed),
@@ -74,53 +81,47 @@ def to_the_rim(
         }
     )
     wider = _measured(m, changed) if changed else m
-    return _in_order(wider, _doubts(m, wider, verdicts, dict(zip(which, found, strict=True))))
+    return _in_order(wider, _doubts(m, wider, verdicts, found))
 
 
-def _along(m: Measurement, plan: Plan, k: int) -> _Widened:
-    """The strip along region ``k``, tile by tile."""
-    halo = reach_of(m.job.cell_east, m.job.cell_north, m.thresholds).halo
-    sign = int(m.regions.sign[k])
-    parts: list[Parts] = []
-    fringe = 0
-    for tile, piece, owner in _tiles(m.regions, k, halo):
-        before, after = m.close_up
-        first = before.read(piece)
-        r0, r1, c0, c1 = source_window(plan.mapping, piece)
-        second = after.read(after.grid.at(r0, r1, c0, c1))
-        grains = rise(piece, first, second, r0, c0, plan.mapping, m.alignment.correction.polynomial(m.job))
-        strip, beyond = strip_along(
-            grains, first, owner, k, sign, m.job.cell_east, m.job.cell_north, m.thresholds
-        )
-        core = np.s_[
-            tile.row0 - piece.row0 : tile.row0 - piece.row0 + tile.height,
-            tile.col0 - piece.col0 : tile.col0 - piece.col0 + tile.width,
-        ]
-        fringe += int(beyond[core].sum(dtype=np.int64))
-        if strip[core].any():
-            mask = np.ascontiguousarray(strip[core]).astype(np.int8) * np.int8(2 * sign)
-            own = np.ascontiguousarray(grains[core])
-            blank = np.zeros(own.shape, np.float32)
-            weights = plan.layers.weights(tile)
-            parts.append(tile_parts(plan, tile, own, mask, blank, np.ascontiguousarray(first[core]), weights))
-    return _Widened(parts, fringe)
-
-
-def _tiles(regions: Regions, k: int, halo: int) -> Iterator[tuple[Grid, Grid, NDArray[np.int32]]]:
-    """Tiles of a region and its surroundings that its outline is near to: (tile, with its halo, owners)."""
-    job = regions.job
+def _tiles(regions: Regions, k: int, halo: int) -> Iterator[Grid]:
+    """Tiles of a region and its surroundings, counted from its own corner."""
     whole = regions.piece(k, halo)
     for row in range(0, whole.height, TILE_CELLS):
         for col in range(0, whole.width, TILE_CELLS):
-            tile = whole[row : min(row + TILE_CELLS, whole.height), col : min(col + TILE_CELLS, whole.width)]
-            r0, c0 = max(tile.row0 - halo, job.row0), max(tile.col0 - halo, job.col0)
-            r1 = min(tile.row0 + tile.height + halo, job.row0 + job.height)
-            c1 = min(tile.col0 + tile.width + halo, job.col0 + job.width)
-            piece = job.at(r0, r1, c0, c1)
-            owner = regions.owners(piece)
-            own = owner == k
-            if own.any() and not own.all():
-                yield tile, piece, owner
+            yield whole[row : min(row + TILE_CELLS, whole.height), col : min(col + TILE_CELLS, whole.width)]
+
+
+def _along(m: Measurement, plan: Plan, k: int, tile: Grid, halo: int) -> _Widened:
+    """The strip along region ``k`` in one tile; nothing where its outline is not near."""
+    job = m.job
+    r0, c0 = max(tile.row0 - halo, job.row0), max(tile.col0 - halo, job.col0)
+    r1 = min(tile.row0 + tile.height + halo, job.row0 + job.height)
+    c1 = min(tile.col0 + tile.width + halo, job.col0 + job.width)
+    piece = job.at(r0, r1, c0, c1)
+    owner = m.regions.owners(piece)
+    inside = owner == k
+    if not inside.any() or inside.all():
+        return _Widened([], 0)
+    sign = int(m.regions.sign[k])
+    before, after = m.close_up
+    first = before.read(piece)
+    r0, r1, c0, c1 = source_window(plan.mapping, piece)
+    second = after.read(after.grid.at(r0, r1, c0, c1))
+    grains = rise(piece, first, second, r0, c0, plan.mapping, m.alignment.correction.polynomial(job))
+    strip, beyond = strip_along(grains, first, owner, k, sign, job.cell_east, job.cell_north, m.thresholds)
+    core = np.s_[
+        tile.row0 - piece.row0 : tile.row0 - piece.row0 + tile.height,
+        tile.col0 - piece.col0 : tile.col0 - piece.col0 + tile.width,
+    ]
+    fringe = int(beyond[core].sum(dtype=np.int64))
+    if not strip[core].any():
+        return _Widened([], fringe)
+    mask = np.ascontiguousarray(strip[core]).astype(np.int8) * np.int8(2 * sign)
+    own = np.ascontiguousarray(grains[core])
+    blank = np.zeros(own.shape, np.float32)
+    ground = np.ascontiguousarray(first[core])
+    return _Widened([tile_parts(plan, tile, own, mask, blank, ground, plan.layers.weights(tile))], fringe)
 
 
 def _measured(m: Measurement, changed: list[tuple[int, Regions]]) -> Measurement:
