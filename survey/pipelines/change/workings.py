@@ -64,6 +64,8 @@ NOISE = "artefact"
 OPEN = 0.05
 """A region along so much of whose outline data end surrounds nothing: it may go on there."""
 LEAST_HOLE = 0.01
+WIDEST_FLOOR = 2.0
+"""Times the ground that was seen to change: a frame that surrounds the whole survey has no floor."""
 REAL = 1.96
 
 
@@ -365,8 +367,7 @@ def _changed_floor(
     out = np.zeros(holes.shape, np.bool_)
     for some in (*([i] for i in large), small.tolist()):
         here = np.isin(marks, some) if some else out & False
-        # A frame that surrounds the whole survey has no floor.
-        if not here.any() or int(here.sum()) > most:
+        if not here.any() or int(here.sum()) > WIDEST_FLOOR * most:
             continue
         mean = sign * float(metres(cells.grains[here]).astype(np.float64).mean())
         if mean > REAL * _sigma_of(m, cells.piece, here):
