@@ -108,6 +108,21 @@ class Measurement:
         # To a micrometre: what solvers leave open in the last digits must not reach a picture.
         return round(1.96 * math.hypot(self.noise.random_m, self.correlated_m), 6)
 
+    def plan(self) -> Plan:
+        """How parts of this pair are swept again, as they were: aligned, and counted in the same layers."""
+        a = self.alignment
+        return Plan(
+            self.before,
+            self.after,
+            map_onto(self.job, self.after.grid, a.east_m, a.north_m),
+            a.correction,
+            self.job,
+            self.thresholds,
+            self.layers,
+            np.round(self.level_edges_m * GRAINS_PER_M).astype(np.int64),
+            FIXED,
+        )
+
     def look_away(self) -> None:
         """Nothing more is looked at closely; the room is wanted elsewhere."""
         for survey in self.close_up:

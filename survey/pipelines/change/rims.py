@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from survey.dem.contrast import MeanError, mean_error
-from survey.dem.mapping import map_onto, source_window
+from survey.dem.mapping import source_window
 from survey.dem.rise import GRAINS_PER_M, rise
 from survey.grid import Grid
 from survey.pipelines.change.pair import Measurement
-from survey.pipelines.layers import FIXED
 from survey.volumetrics.regions import Regions, gather, together
 from survey.volumetrics.rim import reach_of, strip_along
 from survey.volumetrics.runs import Parts
@@ -52,17 +51,7 @@ def to_the_rim(
         return m, list(verdicts)
     r = m.regions
     which = [k for k in r if not verdicts[k].dismissed]
-    plan = Plan(
-        m.before,
-        m.after,
-        map_onto(m.job, m.after.grid, m.alignment.east_m, m.alignment.north_m),
-        m.alignment.correction,
-        m.job,
-        m.thresholds,
-        m.layers,
-        np.round(m.level_edges_m * GRAINS_PER_M).astype(np.int64),
-        FIXED,
-    )
+    plan = m.plan()
     halo = reach_of(m.job.cell_east, m.job.cell_north, m.thresholds).halo
     tiles = [(k, tile) for k in which for tile in _tiles(m.regions, k, halo)]
     # Tiles know nothing of each other, and what looks at them leaves the interpreter's lock.

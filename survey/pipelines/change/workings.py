@@ -24,12 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.dem.contrast import MeanError, mean_error
-from survey.dem.mapping import map_onto, source_window
+from survey.dem.mapping import source_window
 from survey.dem.rise import MISSING, metres, rise
 from survey.grid import Grid
 from survey.pipelines.change.evidence import Evidence, evidence_in, evidence_on
 from survey.pipelines.change.pair import Measurement
-from survey.pipelines.layers import FIXED
 from survey.volumetrics import telling
 from survey.volumetrics.change_mask import change_mask
 from survey.volumetrics.fragments import near_pairs, shallow_beside
@@ -107,17 +106,7 @@ def settle_workings(
     """
     if m.regions.count == 0 or m.region_error is None or m.noise is None:
         return m, {}
-    plan = Plan(
-        m.before,
-        m.after,
-        map_onto(m.job, m.after.grid, m.alignment.east_m, m.alignment.north_m),
-        m.alignment.correction,
-        m.job,
-        m.thresholds,
-        m.layers,
-        np.round(m.level_edges_m * 65536).astype(np.int64),
-        FIXED,
-    )
+    plan = m.plan()
     sight = _Sight(before, after, min_area_m2, plan, workers)
     m, cut = _without_leaks(m, sight)
     m, joined, spoken = _joined(m, sight)

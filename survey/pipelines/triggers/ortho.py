@@ -215,6 +215,7 @@ def _write(folder: RunFolder, job: Job, c: _NewlyBare, after: Picture) -> None:
     as_of = after.day.isoformat()
     feed = files.feed(c.patches, [], wkt, job=job.id, as_of=as_of, mine=mine, hit_rate=_UNCHECKED)
     folder.write_text("feed.json", feed)
+    files.forget()
 
 
 def _triggers_part(
